@@ -1,0 +1,1 @@
+//! A verdict per clause of the getOTP contract, with evidence, on any deployment.

@@ -1,0 +1,13 @@
+//! One-time passwords by phone call.
+
+pub mod client_auth;
+pub mod clock;
+pub mod config;
+pub mod directory;
+pub mod http;
+pub mod otp;
+pub mod phone_number;
+pub mod secret;
+pub mod tenant;
+pub mod tls;
+pub mod user;

@@ -1,0 +1,1 @@
+//! The engine that forgets: everything in memory, for trying and for tests.

@@ -1,0 +1,3 @@
+//! Sentences about the running programs, and laws about their parts.
+
+mod floors;
