@@ -1,15 +1,51 @@
 //! One-time passwords: made, bound to a user, tried and used up.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use zeroize::Zeroizing;
 
-use crate::clock::{Entropy, NoEntropy};
+use self::{
+    lockout::LockoutPolicy,
+    store::{OtpStore, StoreKey},
+    throttle::ThrottlePolicy,
+    validate::ValidatePolicy,
+};
+use crate::{
+    clock::{Entropy, NoEntropy},
+    directory::UserDirectory,
+    phone_number::NumberPlan,
+    tenant::TenantId,
+};
 
+pub mod issue;
 pub mod lockout;
 pub mod store;
 pub mod throttle;
 pub mod validate;
+
+/// Issues and validates the OTPs of one tenant: its rules, and whom it asks.
+pub struct Authority {
+    /// Whose users these are.
+    pub tenant: TenantId,
+    /// What an OTP is like.
+    pub otp: OtpPolicy,
+    /// What a login needs.
+    pub validate: ValidatePolicy,
+    /// How many failures lock a user.
+    pub lockout: LockoutPolicy,
+    /// How often a number may ask.
+    pub throttle: ThrottlePolicy,
+    /// How numbers are read.
+    pub numbers: Arc<NumberPlan>,
+    /// Who the users are.
+    pub directory: Arc<dyn UserDirectory>,
+    /// Where OTPs are kept.
+    pub store: Arc<dyn OtpStore>,
+    /// What they are kept under.
+    pub keys: Arc<StoreKey>,
+    /// Where unpredictable digits come from.
+    pub entropy: Arc<dyn Entropy>,
+}
 
 /// `[tenant.otp]`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

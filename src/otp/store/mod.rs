@@ -250,6 +250,12 @@ impl StoreKey {
         SubjectKey(self.digest(b"user", &[tenant.as_str().as_bytes(), user_id.as_bytes()]))
     }
 
+    /// What somebody who is no user is filed under, where nothing ever is: a validate with
+    /// an unknown name then does the same as one with a known name.
+    pub fn nobody(&self, tenant: &TenantId, name: &str) -> SubjectKey {
+        SubjectKey(self.digest(b"nobody", &[tenant.as_str().as_bytes(), name.as_bytes()]))
+    }
+
     /// What `number` in `tenant` is filed under.
     pub fn number(&self, tenant: &TenantId, number: &PhoneNumber) -> NumberKey {
         NumberKey(self.digest(

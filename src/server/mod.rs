@@ -1,0 +1,107 @@
+//! Accepts connections, no more than are allowed at once, and lets them finish at the end.
+
+use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Request, Response, body::Incoming};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+
+use self::connection::Limits;
+use crate::{client_auth::Peer, shutdown::Shutdown};
+
+mod connection;
+mod watched;
+
+/// What answers the requests of a listener.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers one request.
+    fn handle(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: Arc<Peer>,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+}
+
+/// A listener, and what it may spend.
+pub struct Server<H> {
+    /// Already bound.
+    pub listener: TcpListener,
+    /// Answers.
+    pub handler: Arc<H>,
+    /// Connections at once; more wait in the listener's queue.
+    pub max_connections: usize,
+    /// For a request's head to arrive.
+    pub head_timeout: Duration,
+    /// For requests in flight once draining has begun.
+    pub grace: Duration,
+}
+
+/// How long a connection may say nothing between two requests. Longer than proxies keep
+/// theirs, so that it is they who close.
+const IDLE: Duration = Duration::from_secs(75);
+
+/// The pause after a failed accept (no file descriptors left, say).
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl<H: Handler> Server<H> {
+    /// Serves until it is told to drain, and then until the last connection has finished or
+    /// the grace is over.
+    pub async fn run(self, mut shutdown: Shutdown) {
+        let places = Arc::new(Semaphore::new(self.max_connections));
+        let limits = Limits {
+            head: self.head_timeout,
+            idle: IDLE,
+        };
+        let mut stop = shutdown.clone();
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.accept(&places) => accepted,
+                () = shutdown.draining() => break,
+            };
+            match accepted {
+                Ok((stream, address, place)) => {
+                    let handler = Arc::clone(&self.handler);
+                    let (shutdown, mut stop) = (shutdown.clone(), shutdown.clone());
+                    tokio::spawn(async move {
+                        let _place = place;
+                        tokio::select! {
+                            () = connection::serve(stream, address, handler, limits, shutdown) => {}
+                            () = stop.stopping() => {}
+                        }
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+        drop(self.listener);
+        let all = u32::try_from(self.max_connections).unwrap_or(u32::MAX);
+        tokio::select! {
+            _ = places.acquire_many(all) => {}
+            () = tokio::time::sleep(self.grace) => {
+                tracing::warn!("connections were cut off at the end of the grace time");
+            }
+            () = stop.stopping() => {}
+        }
+    }
+
+    /// The next connection, once there is a place for it.
+    async fn accept(
+        &self,
+        places: &Arc<Semaphore>,
+    ) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+        let place = Arc::clone(places)
+            .acquire_owned()
+            .await
+            .map_err(io::Error::other)?;
+        let (stream, address) = self.listener.accept().await?;
+        stream.set_nodelay(true)?;
+        Ok((stream, address, place))
+    }
+}

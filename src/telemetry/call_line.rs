@@ -1,0 +1,76 @@
+//! The one log line of a call. Its fields are an interface: `docs/log.md`.
+
+use std::{fmt, io::Write as _};
+
+use super::log::Format;
+use crate::{clock::Timestamp, http::record::Call};
+
+/// Appends the line for `call`.
+pub(super) fn write(line: &mut Vec<u8>, format: Format, call: &Call<'_>) {
+    match format {
+        Format::Json => json(line, call),
+        Format::Text => text(line, call),
+    }
+}
+
+fn json(line: &mut Vec<u8>, call: &Call<'_>) {
+    let start = line.len();
+    let _ = write!(
+        line,
+        "{{\"time\":\"{}\",\"level\":\"{}\",\"message\":\"call\",",
+        Moment(call.at),
+        call.level.as_str()
+    );
+    let fields = line.len();
+    match serde_json::to_writer(&mut *line, call) {
+        // The fields' own brace is taken out: they stand in the line's object.
+        Ok(()) => {
+            line.remove(fields);
+            line.push(b'\n');
+        }
+        Err(_) => line.truncate(start),
+    }
+}
+
+fn text(line: &mut Vec<u8>, call: &Call<'_>) {
+    let _ = write!(
+        line,
+        "{} {:5} call",
+        Moment(call.at),
+        call.level.as_str().to_uppercase()
+    );
+    let mut field = |name: &str, value: &dyn fmt::Display| {
+        let value = value.to_string();
+        let _ = match value.contains([' ', '"', '=']) || value.chars().any(char::is_control) {
+            true => write!(line, " {name}={value:?}"),
+            false => write!(line, " {name}={value}"),
+        };
+    };
+    field("id", &call.id);
+    field("from", &call.from);
+    call.operation
+        .inspect(|operation| field("operation", &operation.as_str()));
+    call.tenant.inspect(|tenant| field("tenant", tenant));
+    call.client.inspect(|client| field("client", client));
+    field("outcome", &call.outcome.as_str());
+    call.reason.inspect(|reason| field("reason", reason));
+    call.detail.inspect(|detail| field("detail", detail));
+    field("status", &call.status);
+    call.user.inspect(|user| field("user", user));
+    call.number.inspect(|number| field("number", number));
+    field("microseconds", &call.took.as_micros());
+    line.push(b'\n');
+}
+
+/// A moment in UTC as RFC 3339 has it, to the millisecond.
+struct Moment(Timestamp);
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = i64::try_from(self.0.as_millis()).unwrap_or(i64::MAX);
+        match jiff::Timestamp::from_millisecond(millis) {
+            Ok(moment) => write!(f, "{moment:.3}"),
+            Err(_) => f.write_str("out of time"),
+        }
+    }
+}
