@@ -16,7 +16,9 @@ use super::{Otp, lockout::LockoutPolicy, throttle::ThrottlePolicy};
 use crate::{clock::Timestamp, phone_number::PhoneNumber, tenant::TenantId};
 
 pub mod memory;
+pub mod record;
 pub mod redis;
+mod table;
 
 /// The decisions that issuing and validating leave to the store.
 #[async_trait]
@@ -77,6 +79,10 @@ pub trait OtpStore: Send + Sync {
 
     /// Every lock in force, for the administrator.
     async fn locks(&self) -> Result<Vec<Lock>, StoreFault>;
+
+    /// Puts a lock in force that another store had (`callotp locks import`). One that
+    /// lasts as long already stays as it is. Says whether anything changed.
+    async fn lock(&self, lock: &Lock) -> Result<bool, StoreFault>;
 
     /// Ends the lock of the user called `user` in `tenant` (in any tenant if `None`),
     /// and clears the failures. The name is compared without case. Says how many locks ended.
@@ -169,6 +175,15 @@ pub struct Lock {
     pub since: Timestamp,
     /// Until when; `None` for a hard lock, which an administrator ends.
     pub until: Option<Timestamp>,
+}
+
+impl Lock {
+    /// True if it is the lock of the user called `user` in `tenant` (in any tenant if
+    /// `None`). The name is compared without case.
+    pub fn is_of(&self, tenant: Option<&TenantId>, user: &str) -> bool {
+        tenant.is_none_or(|tenant| *tenant == self.tenant)
+            && self.name.to_lowercase() == user.to_lowercase()
+    }
 }
 
 /// How much a store keeps.
