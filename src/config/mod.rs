@@ -1,7 +1,21 @@
 //! The configuration as it is meant: checked types that the rest of the program
-//! can use without checking again. How it is written is `written`'s affair.
+//! can use without checking again.
+//!
+//! [`load`] goes through these rooms: [`document`] makes a tree of the file,
+//! [`environment`] writes the variables over it, [`written`] turns the tree into
+//! what is meant, with [`reader`] and by the [`catalogue`] of keys. Whatever is
+//! wrong becomes a [`Problem`], and all of them are told together.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs::File,
+    io::Read as _,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use zeroize::Zeroizing;
 
 use crate::{
     client_auth::{ClientConfig, ProxyConfig},
@@ -15,9 +29,31 @@ use crate::{
         validate::ValidatePolicy,
     },
     phone_number::NumberPlan,
+    secret::Secret,
     tenant::{Operations, TenantId},
     tls::TlsConfig,
 };
+
+pub use self::{
+    client_hash::{HashFault, hash_password},
+    environment::Environment,
+    problem::{Place, Problem, Problems},
+    reference::reference,
+};
+
+mod catalogue;
+mod client_hash;
+mod document;
+mod environment;
+mod nearest;
+mod not_yet;
+mod problem;
+mod reader;
+mod reference;
+mod secret_file;
+mod unit;
+mod value;
+mod written;
 
 /// Everything an operator can say. Paths are absolute or relative to the working
 /// directory; they were relative to the file when they were written.
@@ -124,4 +160,122 @@ pub enum DirectorySource {
     },
     /// LDAP servers, and how a number is found there.
     Ldap(LdapConfig, Lookup),
+}
+
+/// Bytes; a file that is longer is not a configuration.
+const LONGEST_FILE: u64 = 1 << 20;
+
+/// Reads the file at `path`, with the variables in `environment` written over it, and
+/// the files of secrets that it names. Touches nothing else.
+///
+/// # Errors
+/// Everything that is wrong, not only the first thing.
+pub fn load(path: &Path, environment: &Environment) -> Result<Config, Problems> {
+    let text = read_file(path).map_err(|what| {
+        let problem = Problem {
+            place: Place::File,
+            key: String::new(),
+            whose: String::new(),
+            what,
+        };
+        Problems::new(path, vec![problem])
+    })?;
+    let (mut root, mut problems) = document::read(&text);
+    let broken_lines: Vec<usize> = problems.iter().filter_map(Problem::line_number).collect();
+    problems.extend(environment.write_over(&mut root));
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let findings = reader::Findings::new(folder);
+    let config = written::config(&reader::Section::root(&root, &findings));
+    let (found, missing, warnings) = findings.into_lists();
+    match broken_lines.is_empty() {
+        true => problems.extend(found.into_iter().chain(missing)),
+        // What a line that cannot be read held is not missing, nor is the rest of it wrong.
+        false => problems.extend(
+            found
+                .into_iter()
+                .filter(|problem| !problem.is_on_any_of(&broken_lines)),
+        ),
+    }
+    let problems = Problems::new(path, problems);
+    match config {
+        _ if !problems.is_empty() => Err(problems),
+        Some(config) => Ok(Config {
+            warnings: Problems::new(path, warnings).lines().collect(),
+            ..config
+        }),
+        None => unreachable!("what is left out of the configuration is a problem"),
+    }
+}
+
+fn read_file(path: &Path) -> Result<Zeroizing<String>, String> {
+    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+    let file = File::open(path).map_err(cannot)?;
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.take(LONGEST_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(cannot)?;
+    if bytes.len() as u64 > LONGEST_FILE {
+        return Err("is longer than 1 MiB".to_owned());
+    }
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(error) => {
+            let line = bytes[..error.valid_up_to()]
+                .split(|byte| *byte == b'\n')
+                .count();
+            Err(format!("is not UTF-8 (line {line})"))
+        }
+    }
+}
+
+impl Config {
+    /// The key that differs in `newer` and cannot be changed while the program runs.
+    pub fn needs_restart(&self, newer: &Self) -> Option<String> {
+        let (server, newer_server) = (&self.server, &newer.server);
+        let changed = [
+            ("server.listen", server.listen != newer_server.listen),
+            (
+                "server.admin_listen",
+                server.admin_listen != newer_server.admin_listen,
+            ),
+            ("store", !self.store.is_same(&newer.store)),
+        ];
+        let names: Vec<&str> = changed
+            .into_iter()
+            .filter_map(|(name, differs)| differs.then_some(name))
+            .collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+}
+
+impl StoreConfig {
+    fn is_same(&self, other: &Self) -> bool {
+        let engines = match (&self.engine, &other.engine) {
+            (EngineConfig::Memory, EngineConfig::Memory) => true,
+            (EngineConfig::Embedded { path }, EngineConfig::Embedded { path: other }) => {
+                path == other
+            }
+            (EngineConfig::Redis(redis), EngineConfig::Redis(other)) => is_same_redis(redis, other),
+            _ => false,
+        };
+        engines && self.key_file == other.key_file
+    }
+}
+
+fn is_same_redis(one: &RedisConfig, other: &RedisConfig) -> bool {
+    let is_same = |one: &[Secret], other: &[Secret]| {
+        let pairs = one.iter().zip(other);
+        one.len() == other.len()
+            && pairs.fold(true, |same, (a, b)| same && a.expose() == b.expose())
+    };
+    let sentinels = match (&one.sentinel, &other.sentinel) {
+        (Some(one), Some(other)) => one.master == other.master && is_same(&one.urls, &other.urls),
+        (None, None) => true,
+        _ => false,
+    };
+    sentinels
+        && is_same(&one.urls, &other.urls)
+        && one.ca == other.ca
+        && one.wait_replicas == other.wait_replicas
+        && one.wait_timeout == other.wait_timeout
 }

@@ -1,0 +1,172 @@
+//! `[[tenant]]`
+
+use std::sync::Arc;
+
+use super::{client, directory, refuse_doubles};
+use crate::{
+    config::{TenantConfig, problem::quoted, reader::Section},
+    otp::{
+        OtpPolicy,
+        lockout::{LockKind, LockoutPolicy},
+        throttle::ThrottlePolicy,
+        validate::{PasswordRule, ValidateOrder, ValidatePolicy},
+    },
+    phone_number::{Matching, NumberPlan, PlanError},
+    tenant::{Operation, Operations, TenantId},
+};
+
+pub(super) fn tenant(section: &Section<'_>) -> Option<TenantConfig> {
+    let section = match section.peek("id") {
+        Some(id) => section.clone().called(format!("tenant {}", quoted(id))),
+        None => section.clone(),
+    };
+    let id = section.checked("id", header_value);
+    let display_name = section.text("display_name");
+    let operations = operations(&section, "operations");
+    let otp = otp(&section.table_or_empty("otp"));
+    let validate = validate(&section.table_or_empty("validate"));
+    let lockout = lockout(&section.table_or_empty("lockout"));
+    let throttle = throttle(&section.table_or_empty("throttle"));
+    let phone = phone(&section.table_or_empty("phone"));
+    let directory = match section.table("directory") {
+        Some(directory) => directory::directory(&directory),
+        None => {
+            if !section.has("directory") {
+                section.problem("directory", "missing (write [tenant.directory])");
+            }
+            None
+        }
+    };
+    let clients = clients(&section, operations);
+    let id = id?;
+    Some(TenantConfig {
+        display_name: display_name.unwrap_or_else(|| id.clone()),
+        id: TenantId::new(&id),
+        operations: operations?,
+        otp,
+        validate: validate?,
+        lockout: lockout?,
+        throttle,
+        phone: phone?,
+        directory: directory?,
+        clients: clients?,
+    })
+}
+
+/// A text that a header can carry unchanged.
+fn header_value(text: &str) -> Result<Box<str>, String> {
+    match text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(text.into()),
+        false => Err(format!(
+            "{} cannot stand in a header (visible ASCII only, without spaces)",
+            quoted(text)
+        )),
+    }
+}
+
+/// The operations that `name` lists; `None` if it is absent or wrong.
+pub(super) fn operations(section: &Section<'_>, name: &str) -> Option<Operations> {
+    let words = section.words(name)?;
+    Some(words.into_iter().filter_map(Operation::named).collect())
+}
+
+fn otp(section: &Section<'_>) -> OtpPolicy {
+    OtpPolicy {
+        digits: section.small("digits"),
+        lifetime: section.duration("lifetime"),
+        attempts: section.small("attempts"),
+    }
+}
+
+fn validate(section: &Section<'_>) -> Option<ValidatePolicy> {
+    let password = section.word("password");
+    let order = section.word("order");
+    Some(ValidatePolicy {
+        password: match password? {
+            "ignored" => PasswordRule::Ignored,
+            "optional" => PasswordRule::Optional,
+            _ => PasswordRule::Required,
+        },
+        order: match order? {
+            "password-first" => ValidateOrder::PasswordFirst,
+            _ => ValidateOrder::OtpFirst,
+        },
+    })
+}
+
+fn lockout(section: &Section<'_>) -> Option<LockoutPolicy> {
+    let kind = section.word("kind");
+    Some(LockoutPolicy {
+        failures: section.small("failures"),
+        window: section.duration("window"),
+        duration: section.duration("duration"),
+        kind: match kind? {
+            "hard" => LockKind::Hard,
+            _ => LockKind::Soft,
+        },
+    })
+}
+
+fn throttle(section: &Section<'_>) -> ThrottlePolicy {
+    ThrottlePolicy {
+        mean_interval: section.duration("mean_interval"),
+        lookback: section.small("lookback"),
+        quarantine: section.duration("quarantine"),
+    }
+}
+
+fn phone(section: &Section<'_>) -> Option<Arc<NumberPlan>> {
+    let region = section.text("region");
+    let matching = section.word("matching");
+    if !section.has("region") && matching != Some("exact") {
+        section.warning(
+            "region",
+            "not set: numbers without a country code are read as Swedish",
+        );
+    }
+    let rules: Vec<_> = section.tables("rewrite");
+    let read: Vec<_> = rules.iter().map(rewrite).collect();
+    let read: Option<Vec<_>> = read.into_iter().collect();
+    let matching = match matching? {
+        "exact" => Matching::Exact,
+        _ => Matching::Normalised,
+    };
+    match NumberPlan::new(&region?, matching, read?) {
+        Ok(plan) => Some(Arc::new(plan)),
+        Err(error) => {
+            match &error {
+                PlanError::Region(_) => section.problem("region", error.to_string()),
+                PlanError::Pattern { rule, .. } => rules[*rule].problem("from", error.to_string()),
+                PlanError::Group { rule, .. } => rules[*rule].problem("to", error.to_string()),
+            }
+            None
+        }
+    }
+}
+
+fn rewrite(rule: &Section<'_>) -> Option<(String, String)> {
+    let from = rule.text("from");
+    let to = rule.any_text("to");
+    Some((from?.into(), to?.into()))
+}
+
+fn clients(
+    section: &Section<'_>,
+    operations: Option<Operations>,
+) -> Option<Vec<crate::client_auth::ClientConfig>> {
+    let clients = section.tables("client");
+    if clients.is_empty() {
+        let what = "there is none, so nobody could call (write at least one [[tenant.client]])";
+        section.problem("client", what);
+    }
+    refuse_doubles(
+        &clients,
+        "name",
+        "another client of the tenant has the same name",
+    );
+    let read: Vec<_> = clients
+        .iter()
+        .map(|client| client::client(client, operations))
+        .collect();
+    read.into_iter().collect()
+}
