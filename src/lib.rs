@@ -6,6 +6,7 @@ pub mod config;
 pub mod directory;
 pub mod http;
 pub mod otp;
+pub mod password_hash;
 pub mod phone_number;
 pub mod secret;
 pub mod server;
