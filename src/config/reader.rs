@@ -105,9 +105,27 @@ impl<'t> Section<'t> {
         self.findings.folder.join(name)
     }
 
+    /// True if something is written at `path`, from here on.
+    pub(super) fn has_below(&self, path: &[&str]) -> bool {
+        let Some((name, rest)) = path.split_first() else {
+            return true;
+        };
+        self.node(name).is_some_and(|node| match &node.value {
+            _ if rest.is_empty() => true,
+            Value::Table(table) => {
+                let below = Section {
+                    table: Some(table),
+                    ..self.clone()
+                };
+                below.has_below(rest)
+            }
+            _ => false,
+        })
+    }
+
     /// Something is wrong with `name`, or with its absence.
     pub(super) fn problem(&self, name: &str, what: impl Into<String>) {
-        let problem = self.finding(name, what.into());
+        let problem = self.finding(self.place_of(name), name, what.into());
         let list = match self.has(name) {
             true => &self.findings.problems,
             false => &self.findings.missing,
@@ -115,15 +133,20 @@ impl<'t> Section<'t> {
         list.borrow_mut().push(problem);
     }
 
+    fn problem_at(&self, place: &Place, name: &str, what: String) {
+        let problem = self.finding(place.clone(), name, what);
+        self.findings.problems.borrow_mut().push(problem);
+    }
+
     /// Something about `name` is allowed but unwise.
     pub(super) fn warning(&self, name: &str, what: impl Into<String>) {
-        let warning = self.finding(name, what.into());
+        let warning = self.finding(self.place_of(name), name, what.into());
         self.findings.warnings.borrow_mut().push(warning);
     }
 
-    fn finding(&self, name: &str, what: String) -> Problem {
+    fn finding(&self, place: Place, name: &str, what: String) -> Problem {
         Problem {
-            place: self.place_of(name),
+            place,
             key: self.key_path(name),
             whose: self.whose.clone(),
             what,
@@ -156,13 +179,7 @@ impl<'t> Section<'t> {
         let known = catalogue::names(&self.path);
         for (name, entry) in self.table.iter().flat_map(|table| &table.entries) {
             if !known.contains(name) {
-                let unknown = Problem {
-                    place: entry.key.clone(),
-                    key: self.key_path(name),
-                    whose: self.whose.clone(),
-                    what: nearest::unknown_key(&self.path, name),
-                };
-                self.findings.problems.borrow_mut().push(unknown);
+                self.problem_at(&entry.key, name, nearest::unknown_key(&self.path, name));
             }
         }
     }
@@ -266,6 +283,27 @@ impl<'t> Section<'t> {
         }
     }
 
+    /// What `read` makes of each member of a list that is not empty; a single value
+    /// stands for a list of one.
+    fn list<T>(&self, name: &str, read: impl Fn(&Node) -> Result<T, String>) -> Option<Vec<T>> {
+        let items = self.read(name, |node| match &node.value {
+            Value::List(items) if items.is_empty() => Err("the list is empty".to_owned()),
+            Value::List(items) => Ok(items.clone()),
+            _ => Ok(vec![node.clone()]),
+        })?;
+        let read: Vec<Option<T>> = items
+            .iter()
+            .map(|item| match read(item) {
+                Ok(value) => Some(value),
+                Err(what) => {
+                    self.problem_at(&item.place, name, what);
+                    None
+                }
+            })
+            .collect();
+        read.into_iter().collect()
+    }
+
     /// A text that is not empty.
     pub(super) fn text(&self, name: &str) -> Option<Box<str>> {
         self.read(name, |node| value::text(node).map(Into::into))
@@ -339,19 +377,17 @@ impl<'t> Section<'t> {
         let Form::Words(words) = self.key(name).form else {
             unreachable!("{name} is no list of words in the catalogue")
         };
-        let word = |node: &Node| value::word(node, words);
-        self.read(name, |node| value::list(node, word))
+        self.list(name, |node| value::word(node, words))
     }
 
     /// One text or several.
     pub(super) fn texts(&self, name: &str) -> Option<Vec<Box<str>>> {
-        let text = |node: &Node| value::text(node).map(Box::from);
-        self.read(name, |node| value::list(node, text))
+        self.list(name, |node| value::text(node).map(Box::from))
     }
 
     /// One address range or several.
     pub(super) fn networks(&self, name: &str) -> Option<Vec<IpNet>> {
-        self.read(name, |node| value::list(node, value::network))
+        self.list(name, value::network)
     }
 
     /// An address and a port.
@@ -378,7 +414,7 @@ impl<'t> Section<'t> {
 
     /// One file or several.
     pub(super) fn paths(&self, name: &str) -> Vec<PathBuf> {
-        let paths = self.read(name, |node| value::list(node, |item| self.one_path(item)));
+        let paths = self.list(name, |node| self.one_path(node));
         paths.unwrap_or_default()
     }
 
@@ -408,18 +444,17 @@ impl<'t> Section<'t> {
         }
     }
 
-    /// Several secrets: a list of texts, or a file with one on each line.
+    /// Several secrets: a text, a list of texts, or a file with one on each line.
     pub(super) fn secrets(&self, name: &str) -> Option<Vec<Secret>> {
-        let read = match self.where_secret_is(name)? {
-            Written::Here(node) => (name.to_owned(), value::list(node, value::secret)),
-            Written::InFile(twin, path) => (twin, secret_file::read_lines(&path)),
-        };
-        match read {
-            (_, Ok(secrets)) => Some(secrets),
-            (name, Err(what)) => {
-                self.problem(&name, what);
-                None
-            }
+        match self.where_secret_is(name)? {
+            Written::Here(_) => self.list(name, value::secret),
+            Written::InFile(twin, path) => match secret_file::read_lines(&path) {
+                Ok(secrets) => Some(secrets),
+                Err(what) => {
+                    self.problem(&twin, what);
+                    None
+                }
+            },
         }
     }
 
