@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::{Config, reader::Section};
 
+mod bearer;
 mod client;
 mod directory;
 mod server;
