@@ -176,9 +176,3 @@ impl fmt::Debug for NumberPlan {
             .finish()
     }
 }
-impl NumberPlan {
-    /// temporary
-    pub fn read(&self, text: &str) -> Result<PhoneNumber, NumberRefusal> {
-        Ok(PhoneNumber(text.into()))
-    }
-}

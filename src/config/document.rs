@@ -68,7 +68,7 @@ impl Node {
 
 /// Dots outside of quotation marks on one line: far more than any key has, and few
 /// enough that the tree stays shallow.
-const MOST_DOTS: usize = 32;
+const MOST_DOTS: usize = 12;
 
 /// Reads `text`. What cannot be read is a problem, and left out of the tree.
 pub(super) fn read(text: &str) -> (Table, Vec<Problem>) {

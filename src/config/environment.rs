@@ -163,7 +163,7 @@ impl Variable<'_> {
             value: Value::Text(Zeroizing::new(text.to_owned())),
         };
         let toml = || {
-            read_value(self.value, &place)
+            read_value(self.value.trim(), &place)
                 .ok_or_else(|| "the value cannot be read (write it as in the file)".to_owned())
         };
         match &key.form {

@@ -35,7 +35,6 @@ use crate::{
 };
 
 pub use self::{
-    client_hash::{HashFault, hash_password},
     environment::Environment,
     problem::{Place, Problem, Problems},
     reference::reference,

@@ -122,19 +122,6 @@ pub(super) fn word(node: &Node, words: &'static [&'static str]) -> Result<&'stat
         })
 }
 
-/// What `item` makes of each member of a list that is not empty; a single value
-/// stands for a list of one.
-pub(super) fn list<T>(
-    node: &Node,
-    item: impl Fn(&Node) -> Result<T, String>,
-) -> Result<Vec<T>, String> {
-    match &node.value {
-        Value::List(items) if items.is_empty() => Err("the list is empty".to_owned()),
-        Value::List(items) => items.iter().map(item).collect(),
-        _ => item(node).map(|one| vec![one]),
-    }
-}
-
 pub(super) fn network(node: &Node) -> Result<IpNet, String> {
     let text = text(node)?;
     let network = text.parse::<IpNet>();

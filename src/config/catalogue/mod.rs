@@ -3,15 +3,23 @@
 
 use std::time::Duration;
 
+mod client;
+mod directory;
 mod server;
 mod store;
 mod tenant;
 
 /// Every key, in the order of the documentation.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    [server::KEYS, store::KEYS, tenant::KEYS]
-        .into_iter()
-        .flatten()
+    [
+        server::KEYS,
+        store::KEYS,
+        tenant::KEYS,
+        directory::KEYS,
+        client::KEYS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The key at `path`.

@@ -1,11 +1,12 @@
-//! The keys of `[[tenant]]`.
+//! The keys of `[[tenant]]`, its directory and its clients left out.
 
 use super::{
     Absent::{Is, Means, Refused},
     Form, Key, days, key, millis, seconds,
 };
 
-const OPERATIONS: &[&str] = &["getOTP", "validate", "otp_token_auth"];
+/// What a tenant can serve and a client can ask for.
+pub(super) const OPERATIONS: &[&str] = &["getOTP", "validate", "otp_token_auth"];
 
 pub(super) const KEYS: &[Key] = &[
     key(
@@ -36,17 +37,31 @@ pub(super) const KEYS: &[Key] = &[
         "What is served at all. Anything else is refused, whoever asks.",
         "Issuing and validating are what the server is for; `otp_token_auth`, which asks for no password, is a choice.",
     ),
-    key("tenant.otp", Form::Table, Means("every key in it has its default"), "The OTP.", ""),
+    key(
+        "tenant.otp",
+        Form::Table,
+        Means("every key in it has its default"),
+        "The OTP.",
+        "",
+    ),
     key(
         "tenant.otp.digits",
-        Form::Whole(6, 12, "NIST SP 800-63B-4 §3.1.3.2 asks for six; nobody types more than twelve"),
+        Form::Whole(
+            6,
+            12,
+            "NIST SP 800-63B-4 §3.1.3.2 asks for six; nobody types more than twelve",
+        ),
         Is("6"),
         "How many digits an OTP has.",
         "What a person can keep in mind between phone and keyboard.",
     ),
     key(
         "tenant.otp.lifetime",
-        Form::Duration(millis(1), seconds(600), "NIST SP 800-63B-4 §3.1.3.2 allows ten minutes"),
+        Form::Duration(
+            millis(1),
+            seconds(600),
+            "NIST SP 800-63B-4 §3.1.3.2 allows ten minutes",
+        ),
         Is(r#""5m""#),
         "How long an OTP can be used after it was issued.",
         "Time to hang up and type, half of what is allowed.",
@@ -95,14 +110,22 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "tenant.lockout.window",
-        Form::Duration(millis(1), days(365), "a failure older than a year says nothing"),
+        Form::Duration(
+            millis(1),
+            days(365),
+            "a failure older than a year says nothing",
+        ),
         Is(r#""30m""#),
         "How long a failure counts.",
         "As the original server has it.",
     ),
     key(
         "tenant.lockout.duration",
-        Form::Duration(millis(1), days(365), "whoever wants longer wants `kind = \"hard\"`"),
+        Form::Duration(
+            millis(1),
+            days(365),
+            "whoever wants longer wants `kind = \"hard\"`",
+        ),
         Is(r#""60m""#),
         "How long a soft lock lasts.",
         "As the original server has it.",
@@ -182,265 +205,6 @@ pub(super) const KEYS: &[Key] = &[
         Form::Text,
         Refused,
         "What takes its place; `$1` is the first group.",
-        "",
-    ),
-    key(
-        "tenant.directory",
-        Form::Table,
-        Refused,
-        "Where the users are.",
-        "",
-    ),
-    key(
-        "tenant.directory.kind",
-        Form::Word(&["ldif", "ldap"]),
-        Refused,
-        "`ldif`: the embedded directory, an LDIF file that is read again when it changes. `ldap`: LDAP servers, Active Directory included.",
-        "",
-    ),
-    key(
-        "tenant.directory.path",
-        Form::Path,
-        Refused,
-        "The LDIF file (RFC 2849). `userPassword` may be `{ARGON2}`, `{SSHA512}`, `{SSHA256}`, `{SSHA}` or, with a warning, clear text.",
-        "",
-    )
-    .only("kind", "ldif"),
-    key(
-        "tenant.directory.urls",
-        Form::Texts,
-        Refused,
-        "The servers, as `ldaps://host[:port]` or `ldap://host[:port]`, in the order in which they are tried.",
-        "",
-    )
-    .only("kind", "ldap"),
-    key(
-        "tenant.directory.start_tls",
-        Form::Flag,
-        Is("false"),
-        "Ask for TLS on `ldap://` connections (RFC 4511 §4.14).",
-        "`ldaps://` needs no asking.",
-    )
-    .only("kind", "ldap"),
-    key(
-        "tenant.directory.ca",
-        Form::Path,
-        Means("the system's authorities"),
-        "The authorities (PEM) that a server's certificate may come from.",
-        "",
-    )
-    .only("kind", "ldap"),
-    key(
-        "tenant.directory.bind_dn",
-        Form::Text,
-        Means("searches are anonymous"),
-        "The service user that searches: a distinguished name, or with Active Directory `name@domain`.",
-        "",
-    )
-    .only("kind", "ldap"),
-    key(
-        "tenant.directory.bind_password",
-        Form::Secret,
-        Means("searches are anonymous"),
-        "The service user's password.",
-        "",
-    )
-    .only("kind", "ldap"),
-    key(
-        "tenant.directory.base",
-        Form::Text,
-        Means("the whole file with `ldif`; refused with `ldap`"),
-        "The entry below which the users are.",
-        "",
-    ),
-    key(
-        "tenant.directory.user_filter",
-        Form::Text,
-        Is(r#""(objectClass=person)""#),
-        "Which entries are users that may log in (RFC 4515). A user that it does not match is disabled.",
-        "Every person below `base`.",
-    ),
-    key(
-        "tenant.directory.username_attribute",
-        Form::Text,
-        Is(r#""uid""#),
-        "The name that a user logs in with; `sAMAccountName` with Active Directory.",
-        "What OpenLDAP uses.",
-    ),
-    key(
-        "tenant.directory.user_id_attribute",
-        Form::Text,
-        Is(r#""entryUUID""#),
-        "The id that never changes; `objectGUID` with Active Directory.",
-        "RFC 4530: what OpenLDAP uses.",
-    ),
-    key(
-        "tenant.directory.phone_attributes",
-        Form::Texts,
-        Is(r#"["mobile", "telephoneNumber"]"#),
-        "Where users' numbers are. Each may hold several.",
-        "The attributes that directories have from the start (RFC 4519, RFC 4524).",
-    ),
-    key(
-        "tenant.directory.lookup",
-        Form::Word(&["search", "index"]),
-        Is(r#""search""#),
-        "How a number finds its user. `search`: one question to the server. `index`: all numbers in memory (`ldap` only).",
-        "It needs nothing of the directory that is not there.",
-    ),
-    key(
-        "tenant.directory.index_refresh",
-        Form::Duration(seconds(1), days(1), "a directory should not be asked more often than each second"),
-        Is(r#""30s""#),
-        "How often the index asks for changes.",
-        "New numbers work within a call or two, and the directory hardly notices.",
-    )
-    .only("kind", "ldap"),
-    key(
-        "tenant.client",
-        Form::Tables,
-        Refused,
-        "One for each program that calls the API. At least one.",
-        "",
-    ),
-    key(
-        "tenant.client.name",
-        Form::Text,
-        Refused,
-        "The client's name in the log. No two clients of a tenant share one.",
-        "",
-    ),
-    key(
-        "tenant.client.operations",
-        Form::Words(OPERATIONS),
-        Means("all of the tenant's"),
-        "What the client may ask for, out of the tenant's operations. A phone system needs `getOTP` only.",
-        "",
-    ),
-    key(
-        "tenant.client.addresses",
-        Form::Networks,
-        Means("it may call from anywhere"),
-        "Where the client may call from: address ranges (`10.0.0.0/8`, `2001:db8::/32`) or single addresses.",
-        "",
-    ),
-    key(
-        "tenant.client.basic",
-        Form::Tables,
-        Means("the client has no name and password"),
-        "A name and a password (RFC 7617). A list of tables is several credentials, any of which will do: the old and the new one while they are exchanged.",
-        "",
-    ),
-    key(
-        "tenant.client.basic.username",
-        Form::Text,
-        Refused,
-        "Without a colon. No two clients of a tenant share one.",
-        "",
-    ),
-    key(
-        "tenant.client.basic.password_hash",
-        Form::Secret,
-        Refused,
-        "The password's argon2id hash, as `callotp hash-password` prints it. It may stand in the file.",
-        "",
-    ),
-    key(
-        "tenant.client.bearer",
-        Form::Tables,
-        Means("the client has no access tokens"),
-        "Access tokens (RFC 6750). With `jwks_url`: JWTs, by keys from there. With `introspection_url`: by asking the issuer (RFC 7662). With neither: JWTs, by keys whose URL the issuer's metadata tell (RFC 8414). May be a list.",
-        "",
-    ),
-    key(
-        "tenant.client.bearer.issuer",
-        Form::Text,
-        Refused,
-        "The token's issuer (`iss`), exactly: an `https://` URL.",
-        "",
-    ),
-    key(
-        "tenant.client.bearer.audience",
-        Form::Text,
-        Means("refused for JWTs; not asked for with `introspection_url`"),
-        "What the token's audience (`aud`) must hold.",
-        "A token made for another service must not work here (RFC 9068 §4).",
-    ),
-    key(
-        "tenant.client.bearer.scope",
-        Form::Text,
-        Means("no scope is asked for"),
-        "What the token's `scope` must hold.",
-        "",
-    ),
-    key(
-        "tenant.client.bearer.client",
-        Form::Text,
-        Means("any of the issuer's"),
-        "Which of the issuer's clients or subjects this is (`sub`, `client_id` or `azp`).",
-        "",
-    ),
-    key(
-        "tenant.client.bearer.any_type",
-        Form::Flag,
-        Is("false"),
-        "Take JWTs whose `typ` is not `at+jwt`, from issuers that do not set it.",
-        "An identity token must not pass for an access token (RFC 9068 §4).",
-    ),
-    key(
-        "tenant.client.bearer.jwks_url",
-        Form::Text,
-        Means("see `bearer`"),
-        "Where the issuer's keys are.",
-        "",
-    ),
-    key(
-        "tenant.client.bearer.introspection_url",
-        Form::Text,
-        Means("see `bearer`"),
-        "Where the issuer is asked. Needs `client_id` and `client_secret`.",
-        "",
-    ),
-    key(
-        "tenant.client.bearer.client_id",
-        Form::Text,
-        Means("only `introspection_url` needs it"),
-        "Who asks.",
-        "",
-    ),
-    key(
-        "tenant.client.bearer.client_secret",
-        Form::Secret,
-        Means("only `introspection_url` needs it"),
-        "The password of whoever asks.",
-        "",
-    ),
-    key(
-        "tenant.client.certificate",
-        Form::Tables,
-        Means("the client has no certificate"),
-        "A client certificate (RFC 8705), shown to the server itself (`server.tls.client_ca`) or to a reverse proxy (`server.proxy`). Exactly one of `sha256`, `subject` and `dns`. May be a list.",
-        "",
-    ),
-    key(
-        "tenant.client.certificate.sha256",
-        Form::Text,
-        Means("`subject` or `dns` says which"),
-        "The SHA-256 fingerprint of the certificate: 64 hexadecimal digits, with or without colons.",
-        "",
-    ),
-    key(
-        "tenant.client.certificate.subject",
-        Form::Text,
-        Means("`sha256` or `dns` says which"),
-        "The subject (RFC 4514), as `CN=pbx,O=Example`.",
-        "",
-    ),
-    key(
-        "tenant.client.certificate.dns",
-        Form::Text,
-        Means("`sha256` or `subject` says which"),
-        "A DNS name among the subject's alternative names.",
         "",
     ),
 ];

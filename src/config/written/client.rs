@@ -1,31 +1,107 @@
 //! `[[tenant.client]]`
 
+use super::{all, bearer, refuse_doubles, tenant::operations};
 use crate::{
-    client_auth::{BearerConfig, CertificateName, ClientConfig, Credential, TokenKeys},
-    config::{client_hash, problem::quoted, reader::Section, written::tenant::operations},
-    secret::Secret,
+    client_auth::{CertificateName, ClientConfig, Credential},
+    config::{client_hash, problem::quoted, reader::Section},
     tenant::{Operation, Operations},
 };
 
-/// A client of a tenant that serves `of_tenant` (`None` if that is not known).
-pub(super) fn client(section: &Section<'_>, of_tenant: Option<Operations>) -> Option<ClientConfig> {
-    let section = match section.peek("name") {
+/// What a client's tenant and server say that matters to the client.
+pub(super) struct Setting {
+    /// What the tenant serves, if that is known.
+    pub(super) operations: Option<Operations>,
+    /// Whether clients' certificates can reach the server at all.
+    pub(super) certificates_arrive: bool,
+}
+
+/// The clients of the tenant at `tenant`.
+pub(super) fn clients(tenant: &Section<'_>, setting: &Setting) -> Option<Vec<ClientConfig>> {
+    let sections = tenant.tables("client");
+    if sections.is_empty() {
+        let what = "there is none, so nobody could call (write at least one [[tenant.client]])";
+        tenant.problem("client", what);
+    }
+    refuse_doubles(
+        &sections,
+        "name",
+        "another client of the tenant has the same name",
+    );
+    let sections: Vec<_> = sections.into_iter().map(with_name).collect();
+    let clients: Vec<_> = sections
+        .iter()
+        .map(|section| client(section, setting))
+        .collect();
+    refuse_shared_credentials(&sections, &clients);
+    all(clients)
+}
+
+/// The section, known by its client's name from now on.
+fn with_name(section: Section<'_>) -> Section<'_> {
+    match section.peek("name") {
         Some(name) => {
             let whose = format!("{}, client {}", section.whose(), quoted(name));
-            section.clone().called(whose)
+            section.called(whose)
         }
-        None => section.clone(),
-    };
+        None => section,
+    }
+}
+
+/// Says so where a client's credential is an earlier client's as well. One client may
+/// have a name with two passwords, while they are exchanged.
+fn refuse_shared_credentials(sections: &[Section<'_>], clients: &[Option<ClientConfig>]) {
+    let both = sections.iter().zip(clients);
+    let clients: Vec<_> = both
+        .filter_map(|(section, client)| Some((section, client.as_ref()?)))
+        .collect();
+    for (at, (section, client)) in clients.iter().enumerate() {
+        let earlier = clients[..at]
+            .iter()
+            .flat_map(|(_, client)| &client.credentials);
+        let earlier: Vec<_> = earlier.collect();
+        for credential in &client.credentials {
+            if earlier.iter().any(|other| is_same_proof(credential, other)) {
+                let (name, what) = match credential {
+                    Credential::Basic { .. } => ("basic", "has the same username"),
+                    Credential::Bearer(_) => ("bearer", "takes the same tokens"),
+                    Credential::Certificate(_) => ("certificate", "has the same certificate"),
+                };
+                section.problem(name, format!("another client of the tenant {what}"));
+            }
+        }
+    }
+}
+
+fn is_same_proof(one: &Credential, other: &Credential) -> bool {
+    match (one, other) {
+        (
+            Credential::Basic { username: one, .. },
+            Credential::Basic {
+                username: other, ..
+            },
+        ) => one == other,
+        (Credential::Bearer(one), Credential::Bearer(other)) => {
+            one.issuer == other.issuer
+                && one.audience == other.audience
+                && one.scope == other.scope
+                && one.client == other.client
+        }
+        (Credential::Certificate(one), Credential::Certificate(other)) => one == other,
+        _ => false,
+    }
+}
+
+fn client(section: &Section<'_>, setting: &Setting) -> Option<ClientConfig> {
     let name = section.text("name");
-    let own = operations(&section, "operations");
-    if let (Some(own), Some(of_tenant)) = (own, of_tenant) {
-        refuse_operations_beyond(&section, own, of_tenant);
+    let own = operations(section, "operations");
+    if let (Some(own), Some(of_tenant)) = (own, setting.operations) {
+        refuse_operations_beyond(section, own, of_tenant);
     }
     let addresses = section.networks("addresses");
-    let credentials = credentials(&section);
+    let credentials = credentials(section, setting);
     let operations = match section.has("operations") {
         true => own,
-        false => of_tenant,
+        false => setting.operations,
     };
     Some(ClientConfig {
         name: name?,
@@ -44,20 +120,29 @@ fn refuse_operations_beyond(section: &Section<'_>, own: Operations, of_tenant: O
     }
 }
 
-fn credentials(section: &Section<'_>) -> Option<Vec<Credential>> {
-    let tables = |name: &str| section.tables(name);
-    let basic: Vec<_> = tables("basic").iter().map(basic).collect();
-    let bearer: Vec<_> = tables("bearer").iter().map(bearer).collect();
-    let certificate: Vec<_> = tables("certificate").iter().map(certificate).collect();
-    let ways = ["basic", "bearer", "certificate"];
-    let all: Vec<_> = basic.into_iter().chain(bearer).chain(certificate).collect();
-    if all.is_empty() && !ways.iter().any(|way| section.has(way)) {
+fn credentials(section: &Section<'_>, setting: &Setting) -> Option<Vec<Credential>> {
+    let basic = section.tables("basic");
+    let bearer = section.tables("bearer");
+    let certificate = section.tables("certificate");
+    if !certificate.is_empty() && !setting.certificates_arrive {
         section.problem(
-            "",
+            "certificate",
+            "no certificate can arrive (write server.tls.client_ca, or \
+             server.proxy.client_certificate_header)",
+        );
+    }
+    let ways = ["basic", "bearer", "certificate"];
+    if basic.len() + bearer.len() + certificate.len() == 0 {
+        let written = ways.into_iter().find(|way| section.has(way));
+        section.problem(
+            written.unwrap_or_default(),
             "the client has no credentials (write basic, bearer or certificate)",
         );
     }
-    all.into_iter().collect()
+    let basic = basic.iter().map(self::basic);
+    let bearer = bearer.iter().map(bearer::bearer);
+    let certificate = certificate.iter().map(self::certificate);
+    all(basic.chain(bearer).chain(certificate).collect())
 }
 
 fn basic(section: &Section<'_>) -> Option<Credential> {
@@ -80,113 +165,6 @@ fn basic(section: &Section<'_>) -> Option<Credential> {
         username: username?,
         password_hash: hash?.expose().into(),
     })
-}
-
-fn bearer(section: &Section<'_>) -> Option<Credential> {
-    let issuer = section.checked("issuer", url);
-    let audience = section.text("audience");
-    let scope = section.text("scope");
-    let client = section.text("client");
-    let any_type = section.flag("any_type");
-    let keys = token_keys(section);
-    let asks = section.has("introspection_url");
-    if !asks && !section.has("audience") {
-        section.problem(
-            "audience",
-            "missing (a token for another service must not work here)",
-        );
-    }
-    if asks && section.has("any_type") {
-        section.problem(
-            "any_type",
-            "is for JWTs; `introspection_url` asks the issuer instead",
-        );
-    }
-    Some(Credential::Bearer(BearerConfig {
-        issuer: issuer?,
-        audience,
-        scope,
-        client,
-        any_type,
-        keys: keys?,
-    }))
-}
-
-fn token_keys(section: &Section<'_>) -> Option<TokenKeys> {
-    let jwks = section.checked("jwks_url", url);
-    let introspection = section.checked("introspection_url", url);
-    let client_id = section.text("client_id");
-    let client_secret = section.secret("client_secret");
-    let has_secret = section.has("client_secret") || section.has("client_secret_file");
-    if section.is_in_the_open("client_secret") {
-        section.warning(
-            "client_secret",
-            "stands in the file (client_secret_file keeps it out)",
-        );
-    }
-    match (section.has("jwks_url"), section.has("introspection_url")) {
-        (true, true) => {
-            section.problem(
-                "introspection_url",
-                "`jwks_url` is there as well: keep one of the two",
-            );
-            None
-        }
-        (jwks_written, false) => {
-            for (name, is_there) in [
-                ("client_id", section.has("client_id")),
-                ("client_secret", has_secret),
-            ] {
-                if is_there {
-                    section.problem(name, "belongs to `introspection_url`, which is missing");
-                }
-            }
-            match jwks_written {
-                true => jwks.map(TokenKeys::Jwks),
-                false => Some(TokenKeys::Metadata),
-            }
-        }
-        (false, true) => introspection_as(section, introspection, client_id, client_secret),
-    }
-}
-
-fn introspection_as(
-    section: &Section<'_>,
-    url: Option<Box<str>>,
-    client_id: Option<Box<str>>,
-    client_secret: Option<Secret>,
-) -> Option<TokenKeys> {
-    if !section.has("client_id") {
-        section.problem(
-            "client_id",
-            "missing (the issuer answers nobody it does not know)",
-        );
-    }
-    if !section.has("client_secret") && !section.has("client_secret_file") {
-        section.problem("client_secret", "missing (write client_secret_file)");
-    }
-    Some(TokenKeys::Introspection {
-        url: url?,
-        client_id: client_id?,
-        client_secret: client_secret?,
-    })
-}
-
-/// An `https` URL, or `http` to loopback; not shown, because it may hold a password.
-fn url(text: &str) -> Result<Box<str>, String> {
-    let url = url::Url::parse(text).map_err(|_| "not a URL (write https://host/path)")?;
-    let loopback = match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    match url.scheme() {
-        "https" => Ok(text.into()),
-        "http" if loopback => Ok(text.into()),
-        "http" => Err("not https, which it must be beyond loopback".to_owned()),
-        _ => Err("not an https URL".to_owned()),
-    }
 }
 
 fn certificate(section: &Section<'_>) -> Option<Credential> {

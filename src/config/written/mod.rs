@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::{Config, reader::Section};
 
+mod bearer;
 mod client;
 mod directory;
 mod server;
@@ -14,23 +15,29 @@ mod tenant;
 pub(super) fn config(root: &Section<'_>) -> Option<Config> {
     let server = server::server(&root.table_or_empty("server"));
     let store = store::store(&root.table_or_empty("store"));
-    let tenants: Vec<_> = root.tables("tenant");
+    let tenants = root.tables("tenant");
     if tenants.is_empty() {
         root.problem("tenant", "there is none (write at least one [[tenant]])");
     }
     refuse_doubles(&tenants, "id", "another tenant has the same id");
-    let tenants: Option<Vec<_>> = tenants
+    let certificates_arrive = root.has_below(&["server", "tls", "client_ca"])
+        || root.has_below(&["server", "proxy", "client_certificate_header"]);
+    let read = tenants
         .iter()
-        .map(tenant::tenant)
-        .collect::<Vec<_>>()
-        .into_iter()
-        .collect();
+        .map(|tenant| tenant::tenant(tenant, certificates_arrive));
+    let tenants = all(read.collect());
     Some(Config {
         server: server?,
         store: store?,
         tenants: tenants?,
         warnings: Vec::new(),
     })
+}
+
+/// All of `read`, if nothing is left out. Everything has been read by then: no mistake
+/// hides another one.
+fn all<T>(read: Vec<Option<T>>) -> Option<Vec<T>> {
+    read.into_iter().collect()
 }
 
 /// Says `what` of every section whose text `name` an earlier one has as well.

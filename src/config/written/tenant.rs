@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{client, directory, refuse_doubles};
+use super::{
+    all,
+    client::{self, Setting},
+    directory,
+};
 use crate::{
     config::{TenantConfig, problem::quoted, reader::Section},
     otp::{
@@ -15,7 +19,8 @@ use crate::{
     tenant::{Operation, Operations, TenantId},
 };
 
-pub(super) fn tenant(section: &Section<'_>) -> Option<TenantConfig> {
+/// One tenant; `certificates_arrive` if clients' certificates can reach the server at all.
+pub(super) fn tenant(section: &Section<'_>, certificates_arrive: bool) -> Option<TenantConfig> {
     let section = match section.peek("id") {
         Some(id) => section.clone().called(format!("tenant {}", quoted(id))),
         None => section.clone(),
@@ -37,7 +42,11 @@ pub(super) fn tenant(section: &Section<'_>) -> Option<TenantConfig> {
             None
         }
     };
-    let clients = clients(&section, operations);
+    let setting = Setting {
+        operations,
+        certificates_arrive,
+    };
+    let clients = client::clients(&section, &setting);
     let id = id?;
     Some(TenantConfig {
         display_name: display_name.unwrap_or_else(|| id.clone()),
@@ -124,9 +133,8 @@ fn phone(section: &Section<'_>) -> Option<Arc<NumberPlan>> {
             "not set: numbers without a country code are read as Swedish",
         );
     }
-    let rules: Vec<_> = section.tables("rewrite");
-    let read: Vec<_> = rules.iter().map(rewrite).collect();
-    let read: Option<Vec<_>> = read.into_iter().collect();
+    let rules = section.tables("rewrite");
+    let read = all(rules.iter().map(rewrite).collect());
     let matching = match matching? {
         "exact" => Matching::Exact,
         _ => Matching::Normalised,
@@ -148,25 +156,4 @@ fn rewrite(rule: &Section<'_>) -> Option<(String, String)> {
     let from = rule.text("from");
     let to = rule.any_text("to");
     Some((from?.into(), to?.into()))
-}
-
-fn clients(
-    section: &Section<'_>,
-    operations: Option<Operations>,
-) -> Option<Vec<crate::client_auth::ClientConfig>> {
-    let clients = section.tables("client");
-    if clients.is_empty() {
-        let what = "there is none, so nobody could call (write at least one [[tenant.client]])";
-        section.problem("client", what);
-    }
-    refuse_doubles(
-        &clients,
-        "name",
-        "another client of the tenant has the same name",
-    );
-    let read: Vec<_> = clients
-        .iter()
-        .map(|client| client::client(client, operations))
-        .collect();
-    read.into_iter().collect()
 }
