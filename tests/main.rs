@@ -1,3 +1,4 @@
 //! Sentences about the running programs, and laws about their parts.
 
 mod floors;
+mod store;

@@ -271,9 +271,9 @@ impl UserRecord {
         (until > now).then_some(claim)
     }
 
-    /// A claim is on the OTP: no OTP, no claim. A lock ends it.
+    /// A claim ends with its OTP, and a lock has ended it.
     fn holds(&self, now: Timestamp, claim: Claim) -> bool {
-        self.held_claim(now) == Some(claim) && self.has_otp(now) && !self.is_locked(now)
+        self.held_claim(now) == Some(claim) && self.has_otp(now)
     }
 
     fn count_failure(
