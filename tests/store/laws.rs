@@ -22,6 +22,19 @@ use super::{
 pub(crate) trait Engine {
     /// An empty store that goes by `clock`.
     fn open(&self, clock: ManualClock) -> impl Future<Output = Arc<dyn OtpStore>>;
+
+    /// The same store after its process has ended and another has started.
+    fn restart(
+        &self,
+        store: Arc<dyn OtpStore>,
+        clock: ManualClock,
+    ) -> impl Future<Output = (Arc<dyn OtpStore>, Claims)>;
+}
+
+/// What becomes of claims when the process that holds them ends.
+pub(crate) enum Claims {
+    Kept,
+    Ended,
 }
 
 /// One thing that happens in a run.
@@ -31,6 +44,7 @@ enum Happening {
     AtOnce(Vec<Ask>),
     TimePasses(Duration),
     Sweep,
+    Restart,
 }
 
 /// What is asked for; a claim is one of those given so far, the newest first.
@@ -58,9 +72,7 @@ pub(crate) fn answers_as_the_reference<E: Engine>(engine: &E, cases: u32) {
     let outcome = TestRunner::new(config).run(&histories, |(rules, history)| {
         runtime.block_on(run(engine, rules, history.concat()))
     });
-    if let Err(why) = outcome {
-        panic!("{why}");
-    }
+    assert_eq!(outcome.map_err(|why| why.to_string()), Ok(()));
 }
 
 async fn run<E: Engine>(
@@ -69,7 +81,7 @@ async fn run<E: Engine>(
     history: Vec<Happening>,
 ) -> Result<(), TestCaseError> {
     let clock = ManualClock::at(Timestamp::from_millis(1_800_000_000_000));
-    let store = engine.open(clock.clone()).await;
+    let mut store = engine.open(clock.clone()).await;
     let people = People::of("t1");
     let mut model = Model::new(clock.now());
     let mut claims: Vec<(u8, Claim)> = Vec::new();
@@ -80,6 +92,13 @@ async fn run<E: Engine>(
                 model.advance(by);
             }
             Happening::Sweep => store.sweep().await.expect("a sweep"),
+            Happening::Restart => {
+                let (restarted, held) = engine.restart(store, clock.clone()).await;
+                store = restarted;
+                if let Claims::Ended = held {
+                    model.end_claims();
+                }
+            }
             Happening::Asked(ask) => {
                 let asked = ask.with(&claims, clock.now());
                 let said = people.ask(&*store, &rules, &asked).await.expect("no fault");
@@ -249,6 +268,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => prop::collection::vec(ask(), 2..8).prop_map(Happening::AtOnce),
         3 => a_while.prop_map(|ms| Happening::TimePasses(Duration::from_millis(ms))),
         1 => Just(Happening::Sweep),
+        1 => Just(Happening::Restart),
     ]
 }
 

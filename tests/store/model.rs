@@ -216,6 +216,12 @@ impl Model {
         self.now += u64::try_from(by.as_millis()).expect("a short time");
     }
 
+    pub(crate) fn end_claims(&mut self) {
+        for otp in self.users.iter_mut().filter_map(|user| user.otp.as_mut()) {
+            otp.claim = None;
+        }
+    }
+
     /// Does what was asked. The number of a claim is the engine's to choose: if a claim is
     /// given, it is the one that was `said`.
     pub(crate) fn step(&mut self, rules: &Rules, asked: &Asked, said: &Said) -> Said {

@@ -223,6 +223,12 @@ impl UserRecord {
         }
     }
 
+    /// False if everything in it has expired.
+    pub fn matters_at(&self, now: Timestamp) -> bool {
+        let failures = self.trouble.as_ref().map(|trouble| trouble.failures.until);
+        self.has_otp(now) || self.is_locked(now) || failures.is_some_and(|until| until > now)
+    }
+
     /// True if nothing is left to keep.
     pub fn is_nothing(&self) -> bool {
         self.otp.is_none()
