@@ -4,17 +4,17 @@
 //! calls and nodes ask at once. An engine keeps time itself (it is handed a
 //! clock, or uses the one of its server), so that several nodes agree.
 
-use std::{fmt, time::Duration};
+use std::{fmt, io, path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
-use zeroize::ZeroizeOnDrop;
 
-use super::{Otp, lockout::LockoutPolicy, throttle::ThrottlePolicy};
-use crate::{clock::Timestamp, phone_number::PhoneNumber, tenant::TenantId};
+pub use self::key::{KeyError, StoreKey};
+use super::{lockout::LockoutPolicy, throttle::ThrottlePolicy};
+use crate::{clock::Timestamp, tenant::TenantId};
 
+pub mod embedded;
+mod key;
 pub mod memory;
 pub mod record;
 pub mod redis;
@@ -209,6 +209,53 @@ pub enum StoreFault {
     Unavailable(String),
 }
 
+/// Why a store cannot be opened. What it holds is left as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file cannot be opened or made.
+    #[error("store {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Another process has it.
+    #[error("store {}: another process has it open; `embedded` serves one, `redis` serves several", .0.display())]
+    InUse(PathBuf),
+    /// The file is something else.
+    #[error("store {}: not a callotp store; it is left as it is", .0.display())]
+    Foreign(PathBuf),
+    /// The file was ours once.
+    #[error("store {}: damaged ({what}); it is left as it is", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// In what way.
+        what: String,
+    },
+    /// Another version wrote it.
+    #[error(
+        "store {place}: it has format {found}, and this program reads format {ours}; it is left as it is"
+    )]
+    OtherFormat {
+        /// The file or server.
+        place: String,
+        /// Its format.
+        found: u32,
+        /// What we read.
+        ours: u32,
+    },
+    /// It is filed under another key.
+    #[error(
+        "store {place}: it is filed under another key than the one in `key_file`; all nodes share one key, and it outlives a restart"
+    )]
+    OtherKey {
+        /// The file or server.
+        place: String,
+    },
+}
+
 /// What a user is filed under: a keyed digest of tenant and user id, so that the
 /// store holds neither.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -244,62 +291,5 @@ impl OtpMac {
     /// True if both are the same MAC; takes the same time whatever they hold.
     pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
-    }
-}
-
-/// The secret under which everything in the store is filed and kept: HMAC-SHA-256
-/// (RFC 2104). It lives outside the store, so that the store alone tells nothing.
-#[derive(Clone)]
-pub struct StoreKey(Hmac<Sha256>);
-
-impl ZeroizeOnDrop for StoreKey {}
-
-impl StoreKey {
-    /// The key made of `bytes`.
-    pub fn new(bytes: &[u8; 32]) -> Self {
-        Self(Hmac::new_from_slice(bytes).unwrap_or_else(|_| unreachable!("HMAC takes any length")))
-    }
-
-    /// What the user with `user_id` in `tenant` is filed under.
-    pub fn subject(&self, tenant: &TenantId, user_id: &str) -> SubjectKey {
-        SubjectKey(self.digest(b"user", &[tenant.as_str().as_bytes(), user_id.as_bytes()]))
-    }
-
-    /// What somebody who is no user is filed under, where nothing ever is: a validate with
-    /// an unknown name then does the same as one with a known name.
-    pub fn nobody(&self, tenant: &TenantId, name: &str) -> SubjectKey {
-        SubjectKey(self.digest(b"nobody", &[tenant.as_str().as_bytes(), name.as_bytes()]))
-    }
-
-    /// What `number` in `tenant` is filed under.
-    pub fn number(&self, tenant: &TenantId, number: &PhoneNumber) -> NumberKey {
-        NumberKey(self.digest(
-            b"number",
-            &[tenant.as_str().as_bytes(), number.as_str().as_bytes()],
-        ))
-    }
-
-    /// `otp` as it is kept for the user filed under `subject`.
-    pub fn otp(&self, subject: &SubjectKey, otp: &Otp) -> OtpMac {
-        self.code(subject, otp.expose().as_bytes())
-    }
-
-    /// The code that somebody entered, as it would be kept if it were the user's OTP.
-    pub fn code(&self, subject: &SubjectKey, entered: &[u8]) -> OtpMac {
-        OtpMac(self.digest(b"otp", &[&subject.0, entered]))
-    }
-
-    /// A digest of `parts` for one `purpose`; the lengths go in as well, so that no
-    /// two lists of parts read the same.
-    fn digest(&self, purpose: &[u8], parts: &[&[u8]]) -> [u8; 16] {
-        let mut mac = self.0.clone();
-        for part in std::iter::once(&purpose).chain(parts) {
-            mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part);
-        }
-        let whole = mac.finalize().into_bytes();
-        let mut half = [0; 16];
-        half.copy_from_slice(&whole[..16]);
-        half
     }
 }

@@ -223,6 +223,12 @@ impl UserRecord {
         }
     }
 
+    /// False if everything in it has expired.
+    pub fn matters_at(&self, now: Timestamp) -> bool {
+        let failures = self.trouble.as_ref().map(|trouble| trouble.failures.until);
+        self.has_otp(now) || self.is_locked(now) || failures.is_some_and(|until| until > now)
+    }
+
     /// True if nothing is left to keep.
     pub fn is_nothing(&self) -> bool {
         self.otp.is_none()
@@ -271,9 +277,9 @@ impl UserRecord {
         (until > now).then_some(claim)
     }
 
-    /// A claim is on the OTP: no OTP, no claim. A lock ends it.
+    /// A claim ends with its OTP, and a lock has ended it.
     fn holds(&self, now: Timestamp, claim: Claim) -> bool {
-        self.held_claim(now) == Some(claim) && self.has_otp(now) && !self.is_locked(now)
+        self.held_claim(now) == Some(claim) && self.has_otp(now)
     }
 
     fn count_failure(

@@ -84,6 +84,39 @@ impl Table {
         }
     }
 
+    /// Lets `look` see what is remembered of a number, if anything is.
+    pub(super) fn look_at_number<R>(
+        &self,
+        key: &NumberKey,
+        look: impl FnOnce(Option<&Calls>) -> R,
+    ) -> R {
+        look(self.numbers.shard(key.0[0]).get(key))
+    }
+
+    /// Files a record as it was written down; `None` takes it out.
+    pub(super) fn put_user(&self, key: SubjectKey, record: Option<UserRecord>) {
+        let mut users = self.users.shard(key.0[0]);
+        match record {
+            Some(record) => users.insert(key, record),
+            None => users.remove(&key),
+        };
+    }
+
+    /// Files what is remembered of a number.
+    pub(super) fn put_number(&self, key: NumberKey, calls: Calls) {
+        self.numbers.shard(key.0[0]).insert(key, calls);
+    }
+
+    /// Takes everything out. Whoever was deciding is done when this returns.
+    pub(super) fn clear(&self) {
+        for shard in &self.users.0 {
+            *held(shard) = Map::default();
+        }
+        for shard in &self.numbers.0 {
+            *held(shard) = Map::default();
+        }
+    }
+
     /// Every lock in force at `now`.
     pub(super) async fn locks(&self, now: Timestamp) -> Vec<Lock> {
         let mut locks = Vec::new();

@@ -1,0 +1,8 @@
+//! The store: whatever is asked of it, by however many at once, nothing answered is lost
+//! and nothing used is used twice.
+
+mod embedded;
+mod laws;
+mod linear;
+mod memory;
+mod model;
