@@ -18,7 +18,7 @@ const FLOORS: [(u8, &[&str]); 6] = [
             "doctor",
         ],
     ),
-    (4, &["server", "tls", "admin", "radius"]),
+    (4, &["server", "tls", "admin", "shutdown"]),
     (3, &["http"]),
     (
         2,

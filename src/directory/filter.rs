@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-mod evaluate;
+pub mod evaluate;
 mod parse;
 #[cfg(test)]
 mod tests;

@@ -69,6 +69,11 @@ pub struct Tenant {
     pub authority: Authority,
 }
 
+/// Marks a request after which it is not certain where the next one begins
+/// (RFC 9112 §11.2): it is refused, and the connection closed.
+#[derive(Clone, Copy, Debug)]
+pub struct AmbiguousFraming;
+
 /// What is known of a call so far, for the log line.
 #[derive(Default)]
 struct Known<'a> {
@@ -158,8 +163,11 @@ impl Http {
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let operation = operation(request.uri.path()).ok_or(Refusal::UnknownPath)?;
-        known.operation = Some(operation);
+        known.operation = operation(request.uri.path());
+        if request.extensions.get::<AmbiguousFraming>().is_some() {
+            return Err(Refusal::Framing);
+        }
+        let operation = known.operation.ok_or(Refusal::UnknownPath)?;
         self.check_method(&request.method)?;
         let (tenant, client) = self.who_calls(request, peer, deadline, known).await?;
         if !tenant.operations.contain(operation) {

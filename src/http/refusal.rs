@@ -7,7 +7,9 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     Response, StatusCode,
-    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{
+        ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    },
 };
 
 use super::{
@@ -27,6 +29,8 @@ use crate::{
 pub(super) enum Refusal {
     /// No operation has this path.
     UnknownPath,
+    /// A length with chunks: two readers could disagree about where the request ends.
+    Framing,
     /// Not PUT.
     Method,
     /// No `tenant` header, an empty one, or two different ones.
@@ -60,6 +64,7 @@ impl Refusal {
     pub(super) fn reason(&self) -> &'static str {
         match self {
             Self::UnknownPath => "unknown_path",
+            Self::Framing => "framing",
             Self::Method => "method",
             Self::TenantHeader => "tenant_header",
             Self::UnknownTenant => "unknown_tenant",
@@ -133,7 +138,7 @@ impl Refusal {
                     StatusCode::NOT_FOUND
                 }
                 Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-                Self::TenantHeader | Self::Body => StatusCode::BAD_REQUEST,
+                Self::Framing | Self::TenantHeader | Self::Body => StatusCode::BAD_REQUEST,
                 Self::Client(NotAuthenticated::Throttled { .. }) => StatusCode::TOO_MANY_REQUESTS,
                 Self::Client(NotAuthenticated::Address) => StatusCode::FORBIDDEN,
                 Self::Client(_) => StatusCode::UNAUTHORIZED,
@@ -169,6 +174,9 @@ impl Refusal {
             HeaderValue::from_static("application/problem+json"),
         );
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if matches!(self, Self::Framing) {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         match status {
             StatusCode::UNAUTHORIZED => {
                 for challenge in challenges {

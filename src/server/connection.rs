@@ -1,6 +1,12 @@
 //! One connection: HTTP/1.1 on it, and an end to it when the other side dawdles.
 
-use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::pin,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -11,9 +17,10 @@ use tokio::{
 
 use super::{
     Handler,
+    framing::Framing,
     watched::{Phase, Pulse, Watched},
 };
-use crate::{client_auth::Peer, shutdown::Shutdown};
+use crate::{client_auth::Peer, http::AmbiguousFraming, shutdown::Shutdown};
 
 /// How long a connection may take for what.
 #[derive(Clone, Copy, Debug)]
@@ -43,8 +50,11 @@ pub(super) async fn serve<S, H>(
         certificate: None,
     });
     let pulse = Pulse::start();
-    let service = service_fn(|request: hyper::Request<Incoming>| {
+    let service = service_fn(|mut request: hyper::Request<Incoming>| {
         pulse.enter(Phase::Answering);
+        if pulse.ambiguous.load(Ordering::Relaxed) {
+            request.extensions_mut().insert(AmbiguousFraming);
+        }
         let answer = Arc::clone(&handler).handle(request, Arc::clone(&peer));
         let pulse = Arc::clone(&pulse);
         async move {
@@ -56,6 +66,7 @@ pub(super) async fn serve<S, H>(
     let io = TokioIo::new(Watched {
         stream,
         pulse: Arc::clone(&pulse),
+        framing: Framing::default(),
     });
     let connection = http1::Builder::new()
         // A client may close its sending side and still wait for the answer.

@@ -14,6 +14,7 @@ use self::connection::Limits;
 use crate::{client_auth::Peer, shutdown::Shutdown};
 
 mod connection;
+mod framing;
 mod watched;
 
 /// What answers the requests of a listener.

@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -20,12 +20,16 @@ use tokio::{
     time::Instant,
 };
 
+use super::framing::Framing;
+
 /// What a connection is doing, and since when.
 #[derive(Debug)]
 pub(super) struct Pulse {
     opened: Instant,
     /// The phase in the two lowest bits, above them the milliseconds since `opened`.
     state: AtomicU64,
+    /// A request came with a length and chunks at once.
+    pub(super) ambiguous: AtomicBool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +46,7 @@ impl Pulse {
     /// A connection that has just been opened owes us a request.
     pub(super) fn start() -> Arc<Self> {
         let state = AtomicU64::new(Phase::Head as u64);
-        Arc::new(Self {
-            opened: Instant::now(),
-            state,
-        })
+        Arc::new(Self { opened: Instant::now(), state, ambiguous: AtomicBool::new(false) })
     }
 
     pub(super) fn enter(&self, phase: Phase) {
@@ -81,6 +82,7 @@ impl Pulse {
 pub(super) struct Watched<S> {
     pub(super) stream: S,
     pub(super) pulse: Arc<Pulse>,
+    pub(super) framing: Framing,
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
@@ -91,8 +93,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
+        let received = &buffer.filled()[before..];
+        if !received.is_empty() {
             self.pulse.received();
+            if self.framing.is_ambiguous(received) {
+                self.pulse.ambiguous.store(true, Ordering::Relaxed);
+            }
         }
         result
     }

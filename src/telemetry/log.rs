@@ -72,6 +72,22 @@ impl Log {
         })
     }
 
+    /// Writes what is waiting, and takes no more. For the end of a program, which some
+    /// handle of the log may outlive.
+    pub fn close(&self) {
+        self.shared.queue().closed = true;
+        self.shared.filled.notify_one();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            // The thread only fails if the sink panics, and then nothing can be told.
+            let _ = thread.join();
+        }
+    }
+
     /// How lines look.
     pub fn format(&self) -> Format {
         self.format
@@ -80,7 +96,7 @@ impl Log {
     /// Has one line written, end of line included.
     pub fn line(&self, write: impl FnOnce(&mut Vec<u8>, Format)) {
         let mut queue = self.shared.queue();
-        if queue.bytes.len() > LIMIT {
+        if queue.closed || queue.bytes.len() > LIMIT {
             queue.dropped += 1;
             return;
         }
@@ -95,17 +111,7 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        self.shared.queue().closed = true;
-        self.shared.filled.notify_one();
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(thread) = thread {
-            // The thread only fails if the sink panics, and then nothing can be told.
-            let _ = thread.join();
-        }
+        self.close();
     }
 }
 

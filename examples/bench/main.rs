@@ -1,0 +1,41 @@
+//! Measures the server side by side with a bare hyper server that reads the same requests and
+//! writes the same answers, in one run: `ci/bench`.
+//!
+//! Both servers are pinned to one core and the load to another. CPU time per call (user and
+//! system time of the server's process, divided by calls) repeats to within some 5 % on a
+//! busy machine; throughput and latency do not, so they are printed and not judged.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "a program that measures and prints; what fails in it should stop it"
+)]
+
+use std::{env, process::ExitCode};
+
+mod bare;
+mod figures;
+mod load;
+mod people;
+mod process;
+mod rounds;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        ["bare"] => bare::serve(),
+        [callotp] => rounds::run(callotp, 1_000_000),
+        [callotp, people] => rounds::run(callotp, people.parse().unwrap()),
+        _ => {
+            println!("usage: bench PATH-OF-CALLOTP [PEOPLE]");
+            ExitCode::from(2)
+        }
+    }
+}

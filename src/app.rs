@@ -1,0 +1,392 @@
+//! The one place where the parts meet: a configuration goes in, a program with known
+//! addresses comes out, which runs until it is told to stop.
+
+use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Request, Response, body::Incoming};
+use tokio::{net::TcpListener, sync::Mutex, task::JoinSet};
+
+use crate::{
+    admin::{Admin, Running},
+    client_auth::{Clients, Peer, Verifier},
+    clock::{Clock, Entropy, NoEntropy, SystemClock, SystemEntropy},
+    config::{Config, DirectoryConfig, DirectorySource, EngineConfig, ServerConfig, TenantConfig},
+    directory::{
+        DirectoryHealth, UserDirectory,
+        ldif::{LdifDirectory, LdifError},
+    },
+    http::{Http, Tenant, record::RequestIds},
+    otp::{
+        Authority,
+        store::{Counts, OtpStore, StoreKey, memory::MemoryStore},
+    },
+    phone_number::NumberPlan,
+    server::{Handler, Server},
+    shutdown::Shutdown,
+    telemetry::{Log, Metrics, Telemetry},
+    tenant::TenantId,
+};
+
+/// Time, chance and the log, which a program is handed.
+pub struct Surroundings {
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives unpredictable bytes.
+    pub entropy: Arc<dyn Entropy>,
+    /// Takes the log lines.
+    pub log: Arc<Log>,
+}
+
+impl Surroundings {
+    /// The machine's own, with log lines to `log`.
+    pub fn of_the_machine(log: Arc<Log>) -> Self {
+        Self {
+            clock: Arc::new(SystemClock::start()),
+            entropy: Arc::new(SystemEntropy),
+            log,
+        }
+    }
+}
+
+/// The program, bound to its addresses and not yet serving.
+pub struct App {
+    config: Arc<Config>,
+    parts: Arc<Parts>,
+    door: Arc<Door>,
+    public: TcpListener,
+    admin: Option<TcpListener>,
+    addresses: Addresses,
+}
+
+/// Where the program listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// Clients call here.
+    pub listening: SocketAddr,
+    /// Health and metrics.
+    pub admin: Option<SocketAddr>,
+}
+
+/// Why the program could not start, or a new configuration could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address could not be bound.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// A tenant's directory could not be read.
+    #[error("tenant {tenant}: {error}")]
+    Directory {
+        /// Whose.
+        tenant: TenantId,
+        /// Why.
+        error: LdifError,
+    },
+    /// The random source failed.
+    #[error(transparent)]
+    Entropy(#[from] NoEntropy),
+    /// Something that cannot change at run time has changed.
+    #[error("{0} cannot change while the program runs: restart it")]
+    NeedsRestart(String),
+}
+
+/// What outlives a reload.
+struct Parts {
+    surroundings: Surroundings,
+    telemetry: Arc<Telemetry>,
+    ids: Arc<RequestIds>,
+    verifier: Arc<Verifier>,
+    store: Arc<dyn OtpStore>,
+    keys: Arc<StoreKey>,
+}
+
+/// Hands each call to the configuration in force.
+struct Door {
+    http: ArcSwap<Http>,
+}
+
+/// How often expired entries are dropped.
+const SWEEP: Duration = Duration::from_secs(10);
+
+impl App {
+    /// Opens everything that `config` names and binds the addresses.
+    pub async fn build(config: Config, surroundings: Surroundings) -> Result<Self, StartError> {
+        let parts = Arc::new(Parts::open(&config, surroundings)?);
+        let http = parts.http(&config)?;
+        let public = bind(config.server.listen).await?;
+        let admin = match config.server.admin_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        let local = |listener: &TcpListener, asked: SocketAddr| {
+            listener.local_addr().map_err(|error| StartError::Listen {
+                address: asked,
+                error,
+            })
+        };
+        let addresses = Addresses {
+            listening: local(&public, config.server.listen)?,
+            admin: match (&admin, config.server.admin_listen) {
+                (Some(listener), Some(asked)) => Some(local(listener, asked)?),
+                _ => None,
+            },
+        };
+        let door = Arc::new(Door {
+            http: ArcSwap::from_pointee(http),
+        });
+        Ok(Self {
+            config: Arc::new(config),
+            parts,
+            door,
+            public,
+            admin,
+            addresses,
+        })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// What takes a new configuration while the program runs.
+    pub fn reloader(&self) -> Reloader {
+        Reloader {
+            parts: Arc::clone(&self.parts),
+            door: Arc::clone(&self.door),
+            in_force: Mutex::new(Arc::clone(&self.config)),
+        }
+    }
+
+    /// Serves until `shutdown` begins and what was in flight has finished.
+    pub async fn run(self, shutdown: Shutdown) {
+        let Self {
+            config,
+            parts,
+            door,
+            public,
+            admin,
+            ..
+        } = self;
+        let mut tasks = JoinSet::new();
+        if let Some(listener) = admin {
+            let admin = Admin {
+                running: Arc::new(Program {
+                    parts: Arc::clone(&parts),
+                    door: Arc::clone(&door),
+                }),
+                store: Arc::clone(&parts.store),
+                token: parts.keys.administration(),
+            };
+            let server = server(listener, Arc::new(admin), &config.server, 64);
+            tasks.spawn(server.run(shutdown.clone()));
+        }
+        tasks.spawn(housekeeping(Arc::clone(&parts), shutdown.clone()));
+        let connections = config.server.max_connections;
+        server(public, door, &config.server, connections)
+            .run(shutdown)
+            .await;
+        tasks.shutdown().await;
+    }
+}
+
+fn server<H: Handler>(
+    listener: TcpListener,
+    handler: Arc<H>,
+    config: &ServerConfig,
+    max_connections: usize,
+) -> Server<H> {
+    Server {
+        listener,
+        handler,
+        max_connections,
+        head_timeout: config.request_timeout,
+        grace: config.shutdown_grace,
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|error| StartError::Listen { address, error })
+}
+
+/// Drops what has expired, now and then.
+async fn housekeeping(parts: Arc<Parts>, mut shutdown: Shutdown) {
+    let mut tick = tokio::time::interval(SWEEP);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {
+                if let Err(fault) = parts.store.sweep().await {
+                    tracing::warn!(%fault, "expired entries could not be dropped");
+                }
+            }
+            () = shutdown.draining() => return,
+        }
+    }
+}
+
+impl Parts {
+    fn open(config: &Config, surroundings: Surroundings) -> Result<Self, StartError> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let entropy = &*surroundings.entropy;
+        let clock = || Arc::clone(&surroundings.clock);
+        let mut key = [0; 32];
+        entropy.fill(&mut key)?;
+        let store = match config.store.engine {
+            EngineConfig::Memory => Arc::new(MemoryStore::new(clock())),
+            EngineConfig::Embedded { .. } | EngineConfig::Redis(_) => {
+                Arc::new(MemoryStore::new(clock()))
+            }
+        };
+        let metrics = Arc::new(Metrics::new());
+        let log = Arc::clone(&surroundings.log);
+        Ok(Self {
+            telemetry: Arc::new(Telemetry { log, metrics }),
+            ids: Arc::new(RequestIds::new(entropy)?),
+            verifier: Arc::new(Verifier::new(cores, entropy, clock())?),
+            store,
+            keys: Arc::new(StoreKey::new(&key)),
+            surroundings,
+        })
+    }
+
+    /// Everything that hangs on the configuration and can change with it.
+    fn http(&self, config: &Config) -> Result<Http, StartError> {
+        let mut tenants = HashMap::new();
+        for tenant in &config.tenants {
+            tenants.insert(tenant.id.as_str().into(), self.tenant(tenant)?);
+        }
+        let strangers = config
+            .tenants
+            .first()
+            .map_or(&[][..], |tenant| &tenant.clients);
+        Ok(Http {
+            refusals: config.server.refusals,
+            accept_post: config.server.accept_post,
+            max_body: config.server.max_body,
+            request_timeout: config.server.request_timeout,
+            tenants,
+            strangers: Clients::new(strangers, &self.verifier),
+            ids: Arc::clone(&self.ids),
+            ledger: Arc::clone(&self.telemetry) as _,
+            clock: Arc::clone(&self.surroundings.clock),
+        })
+    }
+
+    fn tenant(&self, config: &TenantConfig) -> Result<Tenant, StartError> {
+        let directory = open_directory(&config.directory, &config.phone).map_err(|error| {
+            StartError::Directory {
+                tenant: config.id.clone(),
+                error,
+            }
+        })?;
+        let authority = Authority {
+            tenant: config.id.clone(),
+            otp: config.otp,
+            validate: config.validate,
+            lockout: config.lockout,
+            throttle: config.throttle,
+            numbers: Arc::clone(&config.phone),
+            directory,
+            store: Arc::clone(&self.store),
+            keys: Arc::clone(&self.keys),
+            entropy: Arc::clone(&self.surroundings.entropy),
+        };
+        Ok(Tenant {
+            operations: config.operations,
+            clients: Clients::new(&config.clients, &self.verifier),
+            authority,
+        })
+    }
+}
+
+fn open_directory(
+    config: &DirectoryConfig,
+    numbers: &Arc<NumberPlan>,
+) -> Result<Arc<dyn UserDirectory>, LdifError> {
+    match &config.source {
+        DirectorySource::Ldif { path } => Ok(Arc::new(LdifDirectory::open(
+            path,
+            &config.schema,
+            Arc::clone(numbers),
+        )?)),
+        DirectorySource::Ldap(..) => Err(LdifError::unsupported()),
+    }
+}
+
+impl Handler for Door {
+    async fn handle(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: Arc<Peer>,
+    ) -> Response<Full<Bytes>> {
+        let http = self.http.load_full();
+        http.answer(request, &peer).await
+    }
+}
+
+/// What the private listener asks.
+struct Program {
+    parts: Arc<Parts>,
+    door: Arc<Door>,
+}
+
+impl Running for Program {
+    fn directories(&self) -> Vec<(TenantId, DirectoryHealth)> {
+        let http = self.door.http.load();
+        let health = |tenant: &Tenant| {
+            (
+                tenant.authority.tenant.clone(),
+                tenant.authority.directory.health(),
+            )
+        };
+        http.tenants.values().map(health).collect()
+    }
+
+    fn metrics(&self, counts: Counts) -> String {
+        self.parts.telemetry.metrics.render(counts)
+    }
+}
+
+/// Takes a new configuration while the program runs: all of it or nothing.
+pub struct Reloader {
+    parts: Arc<Parts>,
+    door: Arc<Door>,
+    in_force: Mutex<Arc<Config>>,
+}
+
+impl Reloader {
+    /// Calls that come from now on are answered by `newer`; those in flight by the older one.
+    /// OTPs, failures and locks stay.
+    pub async fn reload(&self, newer: Config) -> Result<(), StartError> {
+        let mut in_force = self.in_force.lock().await;
+        let newer = Arc::new(newer);
+        let result = self.build(&in_force, &newer).await;
+        self.parts.telemetry.metrics.reloaded(result.is_ok());
+        self.door.http.store(Arc::new(result?));
+        *in_force = newer;
+        Ok(())
+    }
+
+    /// Counts a configuration that could not even be read.
+    pub fn refused(&self) {
+        self.parts.telemetry.metrics.reloaded(false);
+    }
+
+    /// Away from the threads that answer calls: a directory may have a million people.
+    async fn build(&self, older: &Config, newer: &Arc<Config>) -> Result<Http, StartError> {
+        if let Some(what) = older.needs_restart(newer) {
+            return Err(StartError::NeedsRestart(what));
+        }
+        let (parts, newer) = (Arc::clone(&self.parts), Arc::clone(newer));
+        let built = tokio::task::spawn_blocking(move || parts.http(&newer)).await;
+        built.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+}

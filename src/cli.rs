@@ -1,0 +1,299 @@
+//! The command line: flags to a command, and what it comes to.
+
+use std::{
+    io::{self, IsTerminal as _, Read as _, Write as _},
+    path::{Path, PathBuf},
+    pin::pin,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{self, SignalKind};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    app::{Addresses, App, Reloader, Surroundings},
+    clock::SystemEntropy,
+    config::{self, Config, Environment},
+    password_hash,
+    secret::Secret,
+    shutdown,
+    telemetry::{
+        Log,
+        log::{Events, Format},
+    },
+};
+
+/// One-time passwords by phone call: issues an OTP for a calling number, and validates it at login.
+#[derive(Parser)]
+#[command(name = "callotp", version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the API.
+    Serve(Serve),
+    /// Is the configuration right? Reads files, uses no network.
+    Check(ConfigFile),
+    /// Turn a client's password, read from standard input, into the hash for the configuration.
+    HashPassword,
+}
+
+#[derive(Args)]
+struct ConfigFile {
+    /// The configuration (TOML); single keys can be overridden by CALLOTP__SERVER__LISTEN and the like.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Args)]
+struct Serve {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// How log lines on standard error look [default: text on a terminal, json elsewhere]
+    #[arg(long, value_name = "FORMAT", env = "CALLOTP_LOG_FORMAT")]
+    log_format: Option<Format>,
+    /// Which events are logged beside the calls: error, warn, info, debug, or per module
+    #[arg(
+        long,
+        value_name = "FILTER",
+        env = "CALLOTP_LOG",
+        default_value = "info"
+    )]
+    log: String,
+}
+
+/// What a command came to. The numbers are an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// 0: done.
+    Done,
+    /// 1: it could not be done.
+    Failed,
+    /// 2: the flags or the configuration are wrong.
+    Misused,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::SUCCESS,
+            Outcome::Failed => Self::from(1),
+            Outcome::Misused => Self::from(2),
+        }
+    }
+}
+
+impl Cli {
+    /// Runs the command to its end.
+    pub async fn run(self) -> Outcome {
+        match self.command {
+            Command::Serve(serve) => serve.run().await,
+            Command::Check(file) => check(&file.config),
+            Command::HashPassword => hash_password(),
+        }
+    }
+}
+
+/// Loads the configuration, or says everything that is wrong with it.
+fn load(path: &Path) -> Result<Config, Outcome> {
+    config::load(path, &Environment::of_process()).map_err(|problems| {
+        complain(&problems.to_string());
+        Outcome::Misused
+    })
+}
+
+fn check(path: &Path) -> Outcome {
+    match load(path) {
+        Ok(config) => {
+            for warning in &config.warnings {
+                complain(&format!("warning: {warning}"));
+            }
+            say(&format!("{}: the configuration is right", path.display()))
+        }
+        Err(outcome) => outcome,
+    }
+}
+
+impl Serve {
+    async fn run(self) -> Outcome {
+        let config = match load(&self.file.config) {
+            Ok(config) => config,
+            Err(outcome) => return outcome,
+        };
+        let Ok(filter) = EnvFilter::try_new(&self.log) else {
+            complain(&format!(
+                "--log {:?} is no filter: try \"info\" or \"warn,callotp=debug\"",
+                self.log
+            ));
+            return Outcome::Misused;
+        };
+        let format = self.log_format.unwrap_or(match io::stderr().is_terminal() {
+            true => Format::Text,
+            false => Format::Json,
+        });
+        let log = Log::to(io::stderr(), format);
+        log_events(&log, filter);
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        let outcome = serve(config, self.file.config, Arc::clone(&log)).await;
+        log.close();
+        outcome
+    }
+}
+
+async fn serve(config: Config, path: PathBuf, log: Arc<Log>) -> Outcome {
+    let app = match App::build(config, Surroundings::of_the_machine(log)).await {
+        Ok(app) => app,
+        Err(error) => {
+            tracing::error!("{error}");
+            return Outcome::Failed;
+        }
+    };
+    let (trigger, told) = shutdown::channel();
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::error!(%error, "signals cannot be listened for");
+            return Outcome::Failed;
+        }
+    };
+    let Addresses { listening, admin } = app.addresses();
+    let ready = serde_json::json!({ "listening": listening, "admin": admin });
+    if say(&ready.to_string()) != Outcome::Done {
+        return Outcome::Failed;
+    }
+    let reloader = app.reloader();
+    let mut running = pin!(app.run(told));
+    loop {
+        tokio::select! {
+            () = running.as_mut() => return Outcome::Done,
+            signal = signals.next() => match signal {
+                Signal::Reload => reload(&reloader, &path).await,
+                Signal::End(nth) => {
+                    tracing::info!(nth, "told to stop");
+                    if nth == 1 { trigger.drain() } else { trigger.stop() }
+                }
+            },
+        }
+    }
+}
+
+/// Takes the configuration as it is written now, or says why not and stays with the old one.
+async fn reload(reloader: &Reloader, path: &Path) {
+    let newer = match config::load(path, &Environment::of_process()) {
+        Ok(newer) => newer,
+        Err(problems) => {
+            tracing::error!("the new configuration is not taken: {problems}");
+            return reloader.refused();
+        }
+    };
+    for warning in &newer.warnings {
+        tracing::warn!("{warning}");
+    }
+    match reloader.reload(newer).await {
+        Ok(()) => tracing::info!("the new configuration is in force"),
+        Err(error) => tracing::error!("the new configuration is not taken: {error}"),
+    }
+}
+
+/// What the operator's signals ask for.
+enum Signal {
+    /// SIGHUP.
+    Reload,
+    /// SIGTERM or SIGINT, counted from 1.
+    End(u32),
+}
+
+struct Signals {
+    hangup: unix::Signal,
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
+    ends: u32,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            hangup: unix::signal(SignalKind::hangup())?,
+            terminate: unix::signal(SignalKind::terminate())?,
+            interrupt: unix::signal(SignalKind::interrupt())?,
+            ends: 0,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.hangup.recv() => return Signal::Reload,
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        self.ends += 1;
+        Signal::End(self.ends)
+    }
+}
+
+/// Sends the events of the program and of its libraries into the log.
+fn log_events(log: &Arc<Log>, filter: EnvFilter) {
+    let events = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(Events(Arc::clone(log)))
+        .with_ansi(false);
+    // Fails only if somebody has set one before, and then events go there.
+    let _ = match log.format() {
+        Format::Json => events
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .try_init(),
+        Format::Text => events.try_init(),
+    };
+}
+
+fn hash_password() -> Outcome {
+    let mut input = String::new();
+    if io::stdin().is_terminal() {
+        complain("type the password, then Enter:");
+    }
+    let read = io::stdin()
+        .lock()
+        .take(64 * 1024)
+        .read_to_string(&mut input);
+    if let Err(error) = read {
+        complain(&format!("standard input cannot be read: {error}"));
+        return Outcome::Failed;
+    }
+    let password = Secret::new(input);
+    let line = password.expose().trim_end_matches(['\r', '\n']);
+    if line.is_empty() || line.chars().any(char::is_control) {
+        complain("the password must be one line, not empty and without control characters");
+        return Outcome::Misused;
+    }
+    match password_hash::hash(&Secret::new(line.to_owned()), &SystemEntropy) {
+        Ok(hash) => say(&hash),
+        Err(error) => {
+            complain(&error.to_string());
+            Outcome::Failed
+        }
+    }
+}
+
+/// One line for a program or a person, on standard output.
+fn say(line: &str) -> Outcome {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Ok(()) => Outcome::Done,
+        Err(_) => Outcome::Failed,
+    }
+}
+
+/// One line for a person, on standard error.
+fn complain(line: &str) {
+    // Nobody is left to be told if this fails.
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
