@@ -1,3 +1,5 @@
 //! Sentences about the running programs, and laws about their parts.
 
 mod floors;
+mod ldif;
+mod phone_numbers;
