@@ -23,7 +23,6 @@ use crate::{
         Authority,
         store::{Counts, OtpStore, StoreKey, memory::MemoryStore},
     },
-    phone_number::NumberPlan,
     server::{Handler, Server},
     shutdown::Shutdown,
     telemetry::{Log, Metrics, Telemetry},
@@ -89,6 +88,9 @@ pub enum StartError {
         /// Why.
         error: LdifError,
     },
+    /// A kind of directory that this build does not have.
+    #[error("tenant {0}: this build has no LDAP adapter")]
+    NoLdap(TenantId),
     /// The random source failed.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
@@ -281,12 +283,6 @@ impl Parts {
     }
 
     fn tenant(&self, config: &TenantConfig) -> Result<Tenant, StartError> {
-        let directory = open_directory(&config.directory, &config.phone).map_err(|error| {
-            StartError::Directory {
-                tenant: config.id.clone(),
-                error,
-            }
-        })?;
         let authority = Authority {
             tenant: config.id.clone(),
             otp: config.otp,
@@ -294,7 +290,7 @@ impl Parts {
             lockout: config.lockout,
             throttle: config.throttle,
             numbers: Arc::clone(&config.phone),
-            directory,
+            directory: open_directory(config)?,
             store: Arc::clone(&self.store),
             keys: Arc::clone(&self.keys),
             entropy: Arc::clone(&self.surroundings.entropy),
@@ -307,17 +303,22 @@ impl Parts {
     }
 }
 
-fn open_directory(
-    config: &DirectoryConfig,
-    numbers: &Arc<NumberPlan>,
-) -> Result<Arc<dyn UserDirectory>, LdifError> {
-    match &config.source {
-        DirectorySource::Ldif { path } => Ok(Arc::new(LdifDirectory::open(
-            path,
-            &config.schema,
-            Arc::clone(numbers),
-        )?)),
-        DirectorySource::Ldap(..) => Err(LdifError::unsupported()),
+fn open_directory(config: &TenantConfig) -> Result<Arc<dyn UserDirectory>, StartError> {
+    let DirectoryConfig { source, schema } = &config.directory;
+    match source {
+        DirectorySource::Ldif { path } => {
+            let opened = LdifDirectory::open(path, schema, Arc::clone(&config.phone));
+            let directory = Arc::new(opened.map_err(|error| StartError::Directory {
+                tenant: config.id.clone(),
+                error,
+            })?);
+            for warning in directory.warnings() {
+                tracing::warn!(tenant = %config.id, "{warning}");
+            }
+            directory.watch();
+            Ok(directory)
+        }
+        DirectorySource::Ldap(..) => Err(StartError::NoLdap(config.id.clone())),
     }
 }
 

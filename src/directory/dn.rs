@@ -28,7 +28,8 @@ pub(crate) fn is_within(dn: &str, base: &str) -> bool {
 }
 
 /// `type=value` for comparing. What has a meaning in a name is escaped in the value
-/// by one sign, so that no two names get the same form.
+/// by one sign, so that no two names get the same form. The quoted strings of RFC 2253
+/// are not read as such: RFC 4514 has none.
 fn assertion(text: &str) -> Option<String> {
     let (kind, value) = text.split_once('=')?;
     let kind = kind.trim();
@@ -53,14 +54,6 @@ fn assertion(text: &str) -> Option<String> {
 /// The value itself, folded. A hexadecimal value (`#04…`) is compared as it is written.
 fn unescaped(value: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(value.len());
-    let value = value.trim_start();
-    let value = match value
-        .strip_prefix('"')
-        .and_then(|value| value.trim_end().strip_suffix('"'))
-    {
-        Some(quoted) => quoted,
-        None => value,
-    };
     let mut rest = value;
     while let Some(c) = rest.chars().next() {
         rest = &rest[c.len_utf8()..];
@@ -83,19 +76,18 @@ fn unescaped(value: &str) -> Option<String> {
             (None, None) => return None,
         }
     }
-    Some(String::from_utf8_lossy(&super::filter::folded(&bytes)).into_owned())
+    String::from_utf8(super::filter::folded(&bytes)).ok()
 }
 
-/// `text` at the separators that are neither escaped nor in quotes.
+/// `text` at the separators that are not escaped.
 fn split<'a>(text: &'a str, separators: &[char]) -> Vec<&'a str> {
     let mut parts = Vec::new();
-    let (mut start, mut escaped, mut quoted) = (0, false, false);
+    let (mut start, mut escaped) = (0, false);
     for (at, c) in text.char_indices() {
         match c {
             _ if escaped => escaped = false,
             '\\' => escaped = true,
-            '"' => quoted = !quoted,
-            c if !quoted && separators.contains(&c) => {
+            c if separators.contains(&c) => {
                 parts.push(&text[start..at]);
                 start = at + c.len_utf8();
             }
@@ -118,7 +110,7 @@ mod tests {
             "uid=anna,ou=People,dc=example,dc=org",
             "UID=Anna, OU=people, DC=example, DC=org",
             "uid=\\61nna;ou=People;dc=example;dc=org",
-            "uid=\"anna\" , ou = People,dc=example,dc=org",
+            "uid=anna , ou = People,dc=example,dc=org",
         ] {
             let expected = "uid=anna,ou=people,dc=example,dc=org";
             assert_eq!(

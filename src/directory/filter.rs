@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-pub mod evaluate;
+mod evaluate;
 mod parse;
 #[cfg(test)]
 mod tests;

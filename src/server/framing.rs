@@ -57,7 +57,8 @@ impl Framing {
 }
 
 fn begins(line: &[u8], name: &[u8]) -> bool {
-    line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+    line.get(..name.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]
@@ -68,7 +69,8 @@ mod tests {
 
     const BOTH: &str = "PUT / HTTP/1.1\r\nContent-LENGTH: 3\r\ntransfer-Encoding: chunked\r\n\r\n";
     const LENGTH: &str = "PUT / HTTP/1.1\r\ncontent-length: 3\r\nx: y\r\n\r\n{ }";
-    const CHUNKS: &str = "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{ }\r\n0\r\n\r\n";
+    const CHUNKS: &str =
+        "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{ }\r\n0\r\n\r\n";
 
     proptest! {
         #[test]

@@ -46,7 +46,11 @@ impl Pulse {
     /// A connection that has just been opened owes us a request.
     pub(super) fn start() -> Arc<Self> {
         let state = AtomicU64::new(Phase::Head as u64);
-        Arc::new(Self { opened: Instant::now(), state, ambiguous: AtomicBool::new(false) })
+        Arc::new(Self {
+            opened: Instant::now(),
+            state,
+            ambiguous: AtomicBool::new(false),
+        })
     }
 
     pub(super) fn enter(&self, phase: Phase) {
