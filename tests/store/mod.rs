@@ -1,6 +1,7 @@
 //! The store: whatever is asked of it, by however many at once, nothing answered is lost
 //! and nothing used is used twice.
 
+mod crash;
 mod embedded;
 mod laws;
 mod linear;

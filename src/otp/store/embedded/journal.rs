@@ -199,12 +199,12 @@ impl Journal {
         Ok(())
     }
 
-    /// Visits the oldest changes, `budget` bytes or a little more of them. Says which row
-    /// is then the first that was not visited.
+    /// Visits the oldest changes, and each one's bytes, until `budget` bytes are through.
+    /// Says which row is then the first that was not visited.
     pub(super) fn oldest(
         &self,
         budget: u64,
-        mut visit: impl FnMut(Change),
+        mut visit: impl FnMut(Change, &[u8]),
     ) -> Result<u64, redb::Error> {
         let reading = self.database.begin_read()?;
         let changes = reading.open_table(CHANGES)?;
@@ -217,8 +217,11 @@ impl Journal {
             let mut bytes = row.value();
             visited += bytes.len() as u64;
             first = number.value() + 1;
-            while let Some(change) = codec::read(&mut bytes) {
-                visit(change);
+            let mut rest = bytes;
+            while let Some(change) = codec::read(&mut rest) {
+                let (change_bytes, after) = bytes.split_at(bytes.len() - rest.len());
+                visit(change, change_bytes);
+                bytes = after;
             }
         }
         Ok(first)

@@ -1,7 +1,7 @@
 //! The one thread that writes. While it waits for the disk the next group forms by
 //! itself, so that many decisions share the price of one commit.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -23,7 +23,7 @@ pub(super) enum Changed {
 /// Changes in one commit, at most.
 const GROUP: usize = 4096;
 /// A journal smaller than this is left alone.
-const SMALL: u64 = 4 << 20;
+const SMALL: u64 = 1 << 20;
 /// Before the first attempt to reopen a file that could not be written; then twice as
 /// long, and so on, up to the last.
 const PATIENCE: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(3)];
@@ -40,15 +40,23 @@ pub(super) struct Writer {
 pub(super) struct Cleaning {
     /// Above so many bytes a pass begins.
     limit: u64,
-    /// The row at which the present pass ends.
-    until: Option<u64>,
+    /// The present pass.
+    pass: Option<Pass>,
+}
+
+/// One pass over the journal: what is at its front and still true goes to its end.
+struct Pass {
+    /// The row at which it ends.
+    until: u64,
+    /// What it has written already, of what has more than one change.
+    written: HashSet<[u8; 16]>,
 }
 
 impl Default for Cleaning {
     fn default() -> Self {
         Self {
             limit: SMALL,
-            until: None,
+            pass: None,
         }
     }
 }
@@ -84,26 +92,37 @@ impl Writer {
         Ok(())
     }
 
-    /// What is at the front of the journal and still true is written again at its end.
-    /// Says which row is the first that has to stay.
+    /// Goes on with a pass. Says which row is the first that has to stay.
     fn clean(&mut self, rows: &mut Rows) -> Result<u64, redb::Error> {
-        if self.cleaning.until.is_none() {
+        let Some(pass) = &mut self.cleaning.pass else {
             return Ok(self.journal.first);
-        }
+        };
         // Faster than the journal grows, so that a pass ends.
         let budget = rows.bytes() * 3 + (64 << 10);
         let now = self.shared.clock.now();
-        self.journal.oldest(budget, |change| match change {
-            Change::User(key, _) => self.shared.table.look_at_user(&key, |record| {
-                if let Some(record) = record.filter(|record| record.matters_at(now)) {
-                    rows.add(|out| codec::write_user(out, &key, Some(record)));
+        let table = &self.shared.table;
+        let mut present = Vec::new();
+        self.journal.oldest(budget, |change, bytes| {
+            present.clear();
+            let key = match change {
+                Change::User(key, _) => {
+                    table.look_at_user(&key, |record| {
+                        if let Some(record) = record.filter(|record| record.matters_at(now)) {
+                            codec::write_user(&mut present, &key, Some(record));
+                        }
+                    });
+                    key.0
                 }
-            }),
-            Change::Number(key, _) => self.shared.table.look_at_number(&key, |calls| {
-                if let Some(calls) = calls.filter(|calls| calls.matter_at(now)) {
-                    rows.add(|out| codec::write_number(out, &key, calls));
+                Change::Number(key, _) => {
+                    table.look_at_number(&key, |calls| {
+                        if let Some(calls) = calls.filter(|calls| calls.matter_at(now)) {
+                            codec::write_number(&mut present, &key, calls);
+                        }
+                    });
+                    key.0
                 }
-            }),
+            };
+            pass.keep(rows, key, &present, bytes);
         })
     }
 
@@ -180,13 +199,30 @@ impl Writer {
 impl Cleaning {
     /// Begins a pass over a journal that has grown, ends one that is through.
     fn note(&mut self, journal: &Journal) {
-        match self.until {
-            Some(until) if journal.first >= until => {
-                self.until = None;
+        match &self.pass {
+            Some(pass) if journal.first >= pass.until => {
+                self.pass = None;
                 self.limit = SMALL.max(journal.bytes / 5 * 8);
             }
-            None if journal.bytes > self.limit => self.until = Some(journal.end()),
+            None if journal.bytes > self.limit => {
+                self.pass = Some(Pass {
+                    until: journal.end(),
+                    written: HashSet::new(),
+                });
+            }
             _ => {}
+        }
+    }
+}
+
+impl Pass {
+    /// Writes what is `present`ly true of `key`, once, where an `old` change is taken off.
+    /// If the two differ, the change that made it so may still wait to be written; until
+    /// it is, this is all that the journal says of the key.
+    fn keep(&mut self, rows: &mut Rows, key: [u8; 16], present: &[u8], old: &[u8]) {
+        let nothing = present.is_empty();
+        if !nothing && (present == old || self.written.insert(key)) {
+            rows.add(|out| out.extend(present));
         }
     }
 }
