@@ -14,7 +14,6 @@ mod floors;
 mod hostile;
 mod ldif;
 mod lockouts;
-mod phone_numbers;
 mod process;
 mod refusals;
 mod secrets;
