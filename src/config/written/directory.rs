@@ -10,11 +10,11 @@ use crate::{
 
 pub(super) fn directory(section: &Section<'_>) -> Option<DirectoryConfig> {
     let kind = section.word("kind");
-    for (name, other) in kind
-        .into_iter()
-        .flat_map(|kind| section.keys_of_others("kind", kind))
-    {
-        section.problem(&name, format!("belongs to kind = \"{other}\""));
+    if let Some(kind) = kind {
+        for (name, other) in section.keys_of_others("kind", kind) {
+            let what = format!("belongs to kind = \"{other}\", but the kind is \"{kind}\"");
+            section.problem(&name, what);
+        }
     }
     let schema = schema(section, kind);
     let lookup = section.word("lookup");

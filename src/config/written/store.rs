@@ -88,7 +88,8 @@ fn with_password(
     let urls: Result<Vec<Secret>, &str> = urls
         .iter()
         .map(|url| {
-            let mut url = url::Url::parse(url.expose()).map_err(|_| "not a URL")?;
+            let mut url =
+                url::Url::parse(url.expose()).map_err(|_| "not a URL (write redis://host:port)")?;
             if !matches!(url.scheme(), "redis" | "rediss") {
                 return Err("not a URL of redis (write redis://host or rediss://host)");
             }
