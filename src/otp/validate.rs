@@ -186,7 +186,9 @@ impl Authority {
     }
 
     async fn claim(&self, subject: &Subject<'_>, attempt: &Attempt) -> Result<Claim, Reason> {
-        let macs = self.keys.codes(subject.key, attempt.otp.expose().as_bytes());
+        let macs = self
+            .keys
+            .codes(subject.key, attempt.otp.expose().as_bytes());
         let tried = self
             .store
             .try_otp(subject, &macs, self.otp.attempts, &self.lockout, CLAIM);

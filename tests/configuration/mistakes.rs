@@ -622,6 +622,22 @@ fn what_is_not_toml_is_told_beside_what_is_wrong_on_other_lines() {
 }
 
 #[test]
+fn the_two_listeners_must_not_be_in_each_others_way() {
+    let told = |listen: &str, admin: &str| {
+        let text = with(SMALL, "[server]", &format!("listen = \"{listen}\""));
+        let text = with(&text, "[server]", &format!("admin_listen = \"{admin}\""));
+        let text = with(&text, "[server]", "plain_http = true");
+        problems(text).len()
+    };
+    assert_eq!(told("127.0.0.1:8080", "127.0.0.1:8080"), 1);
+    assert_eq!(told("0.0.0.0:8080", "127.0.0.1:8080"), 1);
+    assert_eq!(told("[::1]:8080", "[::]:8080"), 1);
+    assert_eq!(told("127.0.0.1:8080", "[::1]:8080"), 0);
+    assert_eq!(told("127.0.0.1:8080", "127.0.0.2:8080"), 0);
+    assert_eq!(told("127.0.0.1:0", "127.0.0.1:0"), 0);
+}
+
+#[test]
 fn a_key_that_is_written_twice_is_told() {
     let text = SMALL.replace("kind = \"memory\"", "kind = \"memory\"\nkind = \"memory\"");
     let told = problems(&text);

@@ -62,11 +62,15 @@ fn several_urls_can_stand_in_one_file() {
     let folder = Folder::new();
     let line = "url = \"rediss://callotp:planted-in-url@redis.example.org/0\"";
     let text = LARGE.replace(line, "url_file = \"redis.urls\"");
+    let (before, sentinel) = text.split_once("[store.sentinel]").expect("a section");
+    let (_, after) = sentinel.split_once("[[tenant]]").expect("a section");
+    let text = format!("{before}[[tenant]]{after}");
     folder.write("redis.urls", "redis://a\n\nredis://b:6379\n");
     assert_eq!(wrong(folder.load(&text, &Environment::default())), []);
     folder.write("redis.urls", "redis://a\nplanted\n");
     let told = wrong(folder.load(&text, &Environment::default()));
     assert_eq!(told.len(), 1, "{told:#?}");
+    assert_eq!(told[0].key, "store.url_file");
     assert!(!format!("{told:?}").contains("planted"), "{told:#?}");
 }
 
