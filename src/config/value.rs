@@ -114,7 +114,7 @@ pub(super) fn word(node: &Node, words: &'static [&'static str]) -> Result<&'stat
         .find(|word| *word == written)
         .ok_or_else(|| {
             format!(
-                "{} is not known (write {}){}",
+                "{} is not known (write {}{})",
                 quoted(written),
                 any_of(words.iter().copied()),
                 nearest::hint(written, words.iter().copied()),

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::{clock::Deadline, phone_number::PhoneNumber, secret::Secret, user::User};
 
-mod dn;
+pub(crate) mod dn;
 pub mod filter;
 pub mod ldap;
 pub mod ldif;

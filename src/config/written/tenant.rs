@@ -144,7 +144,13 @@ fn phone(section: &Section<'_>) -> Option<Arc<NumberPlan>> {
         Err(error) => {
             match &error {
                 PlanError::Region(_) => section.problem("region", error.to_string()),
-                PlanError::Pattern { rule, .. } => rules[*rule].problem("from", error.to_string()),
+                PlanError::Pattern { rule, from, reason } => {
+                    // The reason draws the pattern over several lines; its last says why.
+                    let why = reason.lines().last().unwrap_or_default();
+                    let why = why.trim_start_matches("error: ");
+                    let what = format!("{} is not a regular expression: {why}", quoted(from));
+                    rules[*rule].problem("from", what);
+                }
                 PlanError::Group { rule, .. } => rules[*rule].problem("to", error.to_string()),
             }
             None
