@@ -63,7 +63,7 @@ fn a_variable_that_is_wrong_is_the_place_that_is_told() {
         (
             "CALLOTP__SERVER__LISTEN",
             "here",
-            "server.listen: \"here\" is not an IP address",
+            "server.listen: not an IP address",
         ),
         (
             "CALLOTP__SERVER__ACCEPT_POST",

@@ -1,7 +1,7 @@
 //! `[tenant.directory]`
 
 use crate::{
-    config::{DirectoryConfig, DirectorySource, problem::quoted, reader::Section},
+    config::{DirectoryConfig, DirectorySource, reader::Section},
     directory::{
         Schema, dn,
         filter::{Attribute, Filter},
@@ -71,24 +71,21 @@ fn schema(section: &Section<'_>, kind: Option<&str>) -> Option<Schema> {
 pub(super) fn distinguished_name(text: &str) -> Result<Box<str>, String> {
     match dn::normalised(text) {
         Some(name) if !name.is_empty() => Ok(text.into()),
-        _ => Err(format!(
-            "{} is not a distinguished name (RFC 4514)",
-            quoted(text)
-        )),
+        _ => Err("not a distinguished name (RFC 4514)".to_owned()),
     }
 }
 
 fn filter(text: &str) -> Result<Box<str>, String> {
     match Filter::parse(text) {
         Ok(_) => Ok(text.into()),
-        Err(error) => Err(format!("{}: {error} (RFC 4515)", quoted(text))),
+        Err(error) => Err(format!("{error} (RFC 4515)")),
     }
 }
 
 fn attribute(text: &str) -> Result<Box<str>, String> {
     match Attribute::new(text) {
         Ok(_) => Ok(text.into()),
-        Err(error) => Err(error.to_string()),
+        Err(_) => Err("not the name of an attribute (RFC 4512 §2.5)".to_owned()),
     }
 }
 
