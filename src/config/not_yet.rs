@@ -7,11 +7,6 @@ const NOT_YET: &[(&str, Option<&str>, &str)] = &[
     ("server.proxy", None, "certificates from a reverse proxy"),
     (
         "store.kind",
-        Some("embedded"),
-        "the embedded store (use kind = \"memory\")",
-    ),
-    (
-        "store.kind",
         Some("redis"),
         "the redis store (use kind = \"memory\")",
     ),
