@@ -13,15 +13,9 @@ const NOT_YET: &[(&str, Option<&str>, &str, &str)] = &[
     ),
     (
         "store.kind",
-        Some("embedded"),
-        "the embedded store",
-        "use \"memory\"",
-    ),
-    (
-        "store.kind",
         Some("redis"),
         "the redis store",
-        "use \"memory\"",
+        "use \"embedded\"",
     ),
     (
         "tenant.directory.kind",

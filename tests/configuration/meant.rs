@@ -4,10 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use callotp::{
     client_auth::{CertificateName, Credential, TokenKeys},
-    config::{Config, DirectorySource, EngineConfig, Environment},
+    config::{Config, DirectorySource, Environment},
     http::Refusals,
     otp::{
         lockout::LockKind,
+        store::engine::EngineConfig,
         validate::{PasswordRule, ValidateOrder},
     },
     tenant::Operation,
