@@ -82,6 +82,8 @@ fn read_once(text: &str, region: Region) -> Result<String, NumberRefusal> {
 
 fn parse(text: &str, region: Option<Region>) -> Result<Parsed, NumberRefusal> {
     match PHONE_NUMBER_UTIL.parse(text, region) {
+        // A country code and zeros is how some networks withhold a number.
+        Ok(number) if number.national_number == 0 => Err(NumberRefusal::Withheld),
         Ok(number) if number.number_of_leading_zeros() <= MOST_ZEROS => Ok(number),
         _ => Err(NumberRefusal::Unreadable),
     }

@@ -75,6 +75,9 @@ struct Name {
     person: u32,
 }
 
+#[cfg(test)]
+pub(super) const PERSON_SIZE: usize = size_of::<Person>();
+
 /// What makes a person, each text without [`SEPARATOR`].
 pub(super) struct Draft<'a> {
     /// At least one; the first is the name that is answered.
