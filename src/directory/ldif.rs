@@ -39,6 +39,7 @@ use crate::{
     user::User,
 };
 
+mod index;
 mod load;
 mod people;
 pub mod reader;

@@ -21,7 +21,7 @@ fn a_person_with_several_names_is_found_by_each_however_many_there_are() {
             passwords: &[],
             numbers: &[],
         };
-        assert_eq!(people.add(&draft), Ok(()));
+        assert_eq!(people.add(&draft), Ok(at));
         assert!(people.add(&draft).is_err());
     }
     assert_eq!(people.len(), 2000);
