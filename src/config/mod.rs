@@ -25,7 +25,10 @@ use crate::{
     },
     http::Refusals,
     otp::{
-        OtpPolicy, lockout::LockoutPolicy, store::redis::RedisConfig, throttle::ThrottlePolicy,
+        OtpPolicy,
+        lockout::LockoutPolicy,
+        store::{engine::EngineConfig, redis::RedisConfig},
+        throttle::ThrottlePolicy,
         validate::ValidatePolicy,
     },
     phone_number::NumberPlan,
@@ -99,20 +102,6 @@ pub struct StoreConfig {
     pub engine: EngineConfig,
     /// The MAC key's file. `memory` can do without: its key then dies with it.
     pub key_file: Option<PathBuf>,
-}
-
-/// The engines of the store.
-#[derive(Clone)]
-pub enum EngineConfig {
-    /// Lost at the end of the process; for trying and for tests.
-    Memory,
-    /// A crash-safe file.
-    Embedded {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Redis or Valkey.
-    Redis(RedisConfig),
 }
 
 /// `[[tenant]]`

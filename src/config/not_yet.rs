@@ -13,12 +13,6 @@ const NOT_YET: &[(&str, Option<&str>, &str, &str)] = &[
     ),
     (
         "store.kind",
-        Some("embedded"),
-        "the embedded store",
-        "use \"memory\"",
-    ),
-    (
-        "store.kind",
         Some("redis"),
         "the redis store",
         "use \"memory\"",

@@ -14,6 +14,7 @@ use super::{lockout::LockoutPolicy, throttle::ThrottlePolicy};
 use crate::{clock::Timestamp, tenant::TenantId};
 
 pub mod embedded;
+pub mod engine;
 mod key;
 pub mod memory;
 pub mod record;
