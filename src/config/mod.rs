@@ -25,10 +25,7 @@ use crate::{
     },
     http::Refusals,
     otp::{
-        OtpPolicy,
-        lockout::LockoutPolicy,
-        store::{engine::EngineConfig, redis::RedisConfig},
-        throttle::ThrottlePolicy,
+        OtpPolicy, lockout::LockoutPolicy, store::redis::RedisConfig, throttle::ThrottlePolicy,
         validate::ValidatePolicy,
     },
     phone_number::NumberPlan,
@@ -36,6 +33,8 @@ use crate::{
     tenant::{Operations, TenantId},
     tls::TlsConfig,
 };
+
+pub use crate::otp::store::engine::EngineConfig;
 
 pub use self::{
     environment::Environment,
