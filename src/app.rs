@@ -250,7 +250,8 @@ impl Parts {
         if let Some(warning) = warning {
             tracing::warn!("{warning}");
         }
-        let store = engine.open(&keys, clock()).await?;
+        let chance = Arc::clone(&surroundings.entropy);
+        let store = engine.open(&keys, clock(), chance).await?;
         let metrics = Arc::new(Metrics::new());
         let log = Arc::clone(&surroundings.log);
         Ok(Self {

@@ -37,6 +37,8 @@ use crate::{
     tls::TlsConfig,
 };
 
+pub use crate::otp::store::engine::EngineConfig;
+
 pub use self::{
     environment::Environment,
     problem::{Place, Problem, Problems},

@@ -12,12 +12,6 @@ const NOT_YET: &[(&str, Option<&str>, &str, &str)] = &[
         "use basic",
     ),
     (
-        "store.kind",
-        Some("redis"),
-        "the redis store",
-        "use \"embedded\"",
-    ),
-    (
         "tenant.directory.kind",
         Some("ldap"),
         "LDAP",

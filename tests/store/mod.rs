@@ -7,3 +7,5 @@ mod laws;
 mod linear;
 mod memory;
 mod model;
+mod redis;
+mod server;

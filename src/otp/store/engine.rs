@@ -3,8 +3,10 @@
 use std::{path::PathBuf, sync::Arc};
 
 use super::{
-    KeyError, OtpStore, StoreError, StoreKey, embedded::EmbeddedStore, memory::MemoryStore,
-    redis::RedisConfig,
+    KeyError, OtpStore, StoreError, StoreKey,
+    embedded::EmbeddedStore,
+    memory::MemoryStore,
+    redis::{RedisConfig, RedisStore, TimeSource},
 };
 use crate::clock::{Clock, Entropy};
 
@@ -47,11 +49,14 @@ impl EngineConfig {
         &self,
         key: &StoreKey,
         clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
     ) -> Result<Arc<dyn OtpStore>, StoreError> {
         Ok(match self {
             Self::Memory => Arc::new(MemoryStore::new(clock)),
             Self::Embedded { path } => Arc::new(EmbeddedStore::open(path, key, clock)?),
-            Self::Redis(_) => return Err(StoreError::Foreign(PathBuf::new())),
+            Self::Redis(config) => {
+                Arc::new(RedisStore::open(config, key, TimeSource::Server, entropy).await?)
+            }
         })
     }
 }

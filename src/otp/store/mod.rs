@@ -247,6 +247,14 @@ pub enum StoreError {
         /// What we read.
         ours: u32,
     },
+    /// The server cannot be reached, or is not fit.
+    #[error("store {place}: {what}")]
+    Server {
+        /// The server.
+        place: String,
+        /// What is wrong with it.
+        what: String,
+    },
     /// It is filed under another key.
     #[error(
         "store {place}: it is filed under another key than the one in `key_file`; all nodes share one key, and it outlives a restart"
