@@ -24,17 +24,20 @@
 pub mod catalogue;
 mod clauses;
 
+pub mod cli;
 pub mod clock;
 pub mod contract;
 mod exchange;
 mod mask;
 
+pub mod peers;
 pub mod preflight;
 pub mod report;
 mod runner;
 pub mod secret;
 pub mod selection;
 
+pub mod selftest;
 pub mod target;
 mod text;
 pub mod verdict;

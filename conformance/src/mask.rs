@@ -161,7 +161,13 @@ impl Mask {
         // Control characters would let a target draw on a terminal or break an XML report.
         masked
             .chars()
-            .map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c })
+            .map(|c| {
+                if c.is_control() && !matches!(c, '\n' | '\t') {
+                    '\u{fffd}'
+                } else {
+                    c
+                }
+            })
             .collect()
     }
 
@@ -208,7 +214,11 @@ fn bullets(number: &str, digits: usize) -> String {
         .map(|c| match c.is_ascii_digit() {
             true => {
                 seen += 1;
-                if seen <= 4 || seen > digits - 2 { c } else { '•' }
+                if seen <= 4 || seen > digits - 2 {
+                    c
+                } else {
+                    '•'
+                }
             }
             false => c,
         })

@@ -68,7 +68,10 @@ pub(crate) async fn check(session: &mut Session<'_>) -> Vec<Step> {
     match &exchange.result {
         Err(trouble) => steps.push(no_http(session, trouble)),
         Ok(answer) => {
-            steps.push(Step::good("http", format!("an HTTP answer, {}", answer.status())));
+            steps.push(Step::good(
+                "http",
+                format!("an HTTP answer, {}", answer.status()),
+            ));
             steps.push(golden(session, &exchange, answer).await);
         }
     }
@@ -77,9 +80,11 @@ pub(crate) async fn check(session: &mut Session<'_>) -> Vec<Step> {
 
 async fn address(session: &Session<'_>) -> Step {
     match session.wire.resolve().await {
-        Ok(found) if found.is_empty() => {
-            Step::bad("address", "the name has no address", "check the host in url")
-        }
+        Ok(found) if found.is_empty() => Step::bad(
+            "address",
+            "the name has no address",
+            "check the host in url",
+        ),
         Ok(found) => Step::good("address", format!("{} found", found.len())),
         Err(trouble) => Step::bad(
             "address",
@@ -125,12 +130,27 @@ async fn tls(session: &mut Session<'_>) -> Step {
 
 fn tls_advice(why: &str) -> &'static str {
     let advice = [
-        ("is no TLS", "write http:// in url, or the port that speaks TLS"),
+        (
+            "is no TLS",
+            "write http:// in url, or the port that speaks TLS",
+        ),
         ("expired", "renew the server's certificate"),
-        ("authority", "give the authority with --ca (ca in the target file), or send the intermediate certificates"),
-        ("another name", "use the name that is in the certificate as the host in url"),
-        ("wants a client certificate", "give one with --cert and --key (auth in the target file)"),
-        ("does not accept the client", "use a client certificate that the server's authority has signed"),
+        (
+            "authority",
+            "give the authority with --ca (ca in the target file), or send the intermediate certificates",
+        ),
+        (
+            "another name",
+            "use the name that is in the certificate as the host in url",
+        ),
+        (
+            "wants a client certificate",
+            "give one with --cert and --key (auth in the target file)",
+        ),
+        (
+            "does not accept the client",
+            "use a client certificate that the server's authority has signed",
+        ),
         ("clock", "set the clocks of both machines"),
     ];
     advice
@@ -184,7 +204,10 @@ async fn golden(session: &mut Session<'_>, exchange: &Exchange, answer: &Answer)
         200..300 if session.otp_of(exchange).is_some() => {
             Step::good("golden", format!("{status} with an OTP"))
         }
-        200..300 => Step::good("golden", format!("{status} without an OTP; golden.body judges that")),
+        200..300 => Step::good(
+            "golden",
+            format!("{status} without an OTP; golden.body judges that"),
+        ),
         300..400 => {
             let shown = answer.shown_header(session.mask, "location");
             let to = shown.map_or(String::new(), |location| format!(" to {location}"));
@@ -195,7 +218,10 @@ async fn golden(session: &mut Session<'_>, exchange: &Exchange, answer: &Answer)
                     .to_owned(),
             )
         }
-        401 => bad(format!("401: {}", challenge(session, answer)), credentials_advice(session)),
+        401 => bad(
+            format!("401: {}", challenge(session, answer)),
+            credentials_advice(session),
+        ),
         407 => bad(
             "407: a proxy wants credentials".to_owned(),
             "let this machine reach the target without that proxy".to_owned(),
@@ -225,7 +251,9 @@ async fn golden(session: &mut Session<'_>, exchange: &Exchange, answer: &Answer)
             "wait, and widen the throttle for the test number; lower --rate".to_owned(),
         ),
         502..=504 => bad(
-            format!("{status}: a proxy answers for a server that does not, or the server's backend is down"),
+            format!(
+                "{status}: a proxy answers for a server that does not, or the server's backend is down"
+            ),
             "see whether the server behind the proxy, and its directory, are up".to_owned(),
         ),
         500.. => bad(
@@ -250,7 +278,9 @@ fn credentials_advice(session: &Session<'_>) -> String {
     match &session.target.auth {
         Auth::Network => "give credentials: --basic, --bearer or --cert (auth in the target file)",
         Auth::Basic { .. } => "check the username and the password of --basic (auth.basic)",
-        Auth::Bearer(_) => "check the token of --bearer (auth.bearer): is it still valid, and for this API?",
+        Auth::Bearer(_) => {
+            "check the token of --bearer (auth.bearer): is it still valid, and for this API?"
+        }
         Auth::Certificate(_) => "check that the server knows this client certificate",
     }
     .to_owned()
@@ -272,15 +302,23 @@ async fn classify(session: &mut Session<'_>, golden: &Exchange) -> String {
         differs.push(!alike(golden, &exchange));
     }
     let advice = match differs.as_slice() {
-        [_, _, true] => "the number is treated differently from an unknown one: the user may be locked, \
-            disabled or throttled",
-        [_, true, false] => "credentials and tenant are accepted, it seems: check the known number (--phone), \
-            as the directory writes it",
-        [true, false, _] => "the credentials are accepted, it seems: check the tenant (--tenant), and that its list \
-            of operations holds getOTP",
-        _ => "every mistake is answered alike, so it may be any of: the credentials (auth), the tenant, \
+        [_, _, true] => {
+            "the number is treated differently from an unknown one: the user may be locked, \
+            disabled or throttled"
+        }
+        [_, true, false] => {
+            "credentials and tenant are accepted, it seems: check the known number (--phone), \
+            as the directory writes it"
+        }
+        [true, false, _] => {
+            "the credentials are accepted, it seems: check the tenant (--tenant), and that its list \
+            of operations holds getOTP"
+        }
+        _ => {
+            "every mistake is answered alike, so it may be any of: the credentials (auth), the tenant, \
             its list of operations, the known number as the directory writes it, a throttle or a lock; \
-            the server's log knows which",
+            the server's log knows which"
+        }
     };
     advice.to_owned()
 }

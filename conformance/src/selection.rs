@@ -81,6 +81,8 @@ pub struct Selection {
     pub allow: BTreeSet<Consent>,
     /// How long a slow request is watched; shorter in a rehearsal.
     pub patience: Duration,
+    /// Against an endpoint that stands in for the target: nobody needs to be spared.
+    pub rehearsal: bool,
 }
 
 impl Default for Selection {
@@ -96,6 +98,7 @@ impl Default for Selection {
             timeout: Duration::from_secs(5),
             allow: BTreeSet::new(),
             patience: Duration::from_secs(15),
+            rehearsal: false,
         }
     }
 }
@@ -134,7 +137,7 @@ impl Selection {
 
     /// The rate of a run against `target`.
     pub fn rate(&self, target: &Target) -> Rate {
-        match target.production {
+        match target.production && !self.rehearsal {
             true => self.rate.slower(Rate::PRODUCTION),
             false => self.rate,
         }
@@ -172,7 +175,8 @@ mod tests {
     #[test]
     fn every_profile_contains_the_one_before() {
         let ids = |profile| {
-            let clauses = catalogue::server_clauses().filter(move |clause| clause.profile <= profile);
+            let clauses =
+                catalogue::server_clauses().filter(move |clause| clause.profile <= profile);
             clauses.map(|clause| clause.id).collect::<BTreeSet<_>>()
         };
         assert!(ids(Profile::Document).is_subset(&ids(Profile::Interop)));

@@ -76,13 +76,20 @@ pub fn parse(text: &str) -> Result<Vec<Waiver>, String> {
 
 fn check(written: WrittenWaiver) -> Result<Waiver, String> {
     if catalogue::clause(&written.clause).is_none() {
-        return Err(format!("clause: there is no {:?}; see the list command", written.clause));
+        return Err(format!(
+            "clause: there is no {:?}; see the list command",
+            written.clause
+        ));
     }
     let verdict = match written.verdict.as_str() {
         "fail" => Verdict::Fail,
         "warn" => Verdict::Warn,
         "untested" => Verdict::Untested,
-        other => return Err(format!("verdict: {other:?} cannot be excused; fail, warn or untested can")),
+        other => {
+            return Err(format!(
+                "verdict: {other:?} cannot be excused; fail, warn or untested can"
+            ));
+        }
     };
     if written.reason.trim().is_empty() {
         return Err("reason: it is empty".to_owned());

@@ -77,7 +77,9 @@ pub(super) async fn scheme_case(session: &mut Session<'_>) -> Finding {
             let value = basic(username.expose(), password.expose());
             Some(value.replaced_start("Basic", scheme))
         }
-        Auth::Bearer(token) => Some(Text::new(format!("{scheme} ")).secret("CALLOTP_TOKEN", token.expose())),
+        Auth::Bearer(token) => {
+            Some(Text::new(format!("{scheme} ")).secret("CALLOTP_TOKEN", token.expose()))
+        }
         Auth::Certificate(_) | Auth::Network => None,
     };
     let words = match &session.target.auth {
@@ -99,7 +101,9 @@ pub(super) async fn scheme_case(session: &mut Session<'_>) -> Finding {
 /// as long as ours is accepted before and after.
 async fn certificate(session: &mut Session<'_>, side: ClientSide) -> Finding {
     const EXPECTED: &str = "no OTP, or no connection";
-    if !session.opened && let Err(why) = session.control().await {
+    if !session.opened
+        && let Err(why) = session.control().await
+    {
         return Finding::untested(why).expecting(EXPECTED);
     }
     let mut request = session.golden();

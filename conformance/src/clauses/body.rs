@@ -8,7 +8,8 @@ use crate::{
     verdict::Finding,
 };
 
-const RULE: Rule = Rule::no_otp("the number is taken from somewhere else than the document says").no_fault();
+const RULE: Rule =
+    Rule::no_otp("the number is taken from somewhere else than the document says").no_fault();
 
 pub(super) async fn missing_number(session: &mut Session<'_>) -> Finding {
     let elsewhere = Text::new("{\"number\":")
@@ -19,7 +20,11 @@ pub(super) async fn missing_number(session: &mut Session<'_>) -> Finding {
 
 pub(super) async fn wrong_type(session: &mut Session<'_>) -> Finding {
     let known = &session.target.known;
-    let digits: String = known.expose().chars().filter(char::is_ascii_digit).collect();
+    let digits: String = known
+        .expose()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
     let digits = match digits.trim_start_matches('0') {
         "" => "0".to_owned(),
         rest => rest.to_owned(),
@@ -72,7 +77,10 @@ pub(super) async fn duplicate_member(session: &mut Session<'_>) -> Finding {
     let last = session.with_body(twice(&unknown, &known));
     let first = session.send(&first).await;
     let last = session.send(&last).await;
-    if let Some(trouble) = [&first, &last].into_iter().find_map(|one| one.result.as_ref().err()) {
+    if let Some(trouble) = [&first, &last]
+        .into_iter()
+        .find_map(|one| one.result.as_ref().err())
+    {
         return Finding::trouble(trouble).with(&first);
     }
     let got = match (first.result.as_ref(), last.result.as_ref()) {

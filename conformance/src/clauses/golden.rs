@@ -22,7 +22,10 @@ pub(super) async fn body(session: &mut Session<'_>) -> Finding {
             return Ok("a JSON object with a string otp".to_owned());
         }
         Err(match (answer.is_json_object(), answer.any_otp()) {
-            (false, _) => ("no JSON object".to_owned(), "the body is not what the document shows"),
+            (false, _) => (
+                "no JSON object".to_owned(),
+                "the body is not what the document shows",
+            ),
             (true, Some(_)) => (
                 "a JSON object whose otp has another name, place or type".to_owned(),
                 "the member must be called otp, in lower case, and hold a string",
@@ -42,12 +45,14 @@ pub(super) async fn media_type(session: &mut Session<'_>) -> Finding {
         answer.shown_header(session.mask, "content-type")
     });
     let got = shown.unwrap_or_else(|| "no Content-Type".to_owned());
-    judge(session, "Content-Type: application/json", |answer| {
-        match answer.is_type("application/json") {
+    judge(
+        session,
+        "Content-Type: application/json",
+        |answer| match answer.is_type("application/json") {
             true => Ok(got),
             false => Err((got, "the answer's type is not set")),
-        }
-    })
+        },
+    )
     .await
 }
 
@@ -95,9 +100,10 @@ async fn judge(
     };
     let finding = match &exchange.result {
         Err(trouble) => Finding::trouble(trouble),
-        Ok(answer) if !answer.is_success() => {
-            Finding::untested(format!("the golden request was answered {}", answer.status()))
-        }
+        Ok(answer) if !answer.is_success() => Finding::untested(format!(
+            "the golden request was answered {}",
+            answer.status()
+        )),
         Ok(answer) => match look(answer) {
             Ok(got) => Finding::held(got),
             Err((got, likely)) => Finding::broken(got).likely(likely),

@@ -15,7 +15,12 @@ pub(super) async fn put_only(session: &mut Session<'_>) -> Finding {
     let requests = ["GET", "POST", "DELETE", "PATCH"]
         .map(|method| session.golden().with_method(method))
         .to_vec();
-    refused(session, requests, Rule::no_otp("every method is routed alike")).await
+    refused(
+        session,
+        requests,
+        Rule::no_otp("every method is routed alike"),
+    )
+    .await
 }
 
 pub(super) async fn allow(session: &mut Session<'_>) -> Finding {
@@ -36,7 +41,9 @@ pub(super) async fn allow(session: &mut Session<'_>) -> Finding {
             .likely("the header is not set by the router")
         }
     };
-    finding.expecting("a 405 names PUT in Allow").with(&exchange)
+    finding
+        .expecting("a 405 names PUT in Allow")
+        .with(&exchange)
 }
 
 pub(super) async fn case(session: &mut Session<'_>) -> Finding {
@@ -52,14 +59,24 @@ pub(super) async fn case(session: &mut Session<'_>) -> Finding {
 
 pub(super) async fn type_required(session: &mut Session<'_>) -> Finding {
     let request = session.golden().without(contract::CONTENT_TYPE_HEADER);
-    refused(session, vec![request], Rule::no_otp("the content type is not looked at")).await
+    refused(
+        session,
+        vec![request],
+        Rule::no_otp("the content type is not looked at"),
+    )
+    .await
 }
 
 pub(super) async fn type_wrong(session: &mut Session<'_>) -> Finding {
     let requests = ["text/plain", "application/x-www-form-urlencoded"]
         .map(|media| typed(session, media))
         .to_vec();
-    refused(session, requests, Rule::no_otp("the content type is not looked at")).await
+    refused(
+        session,
+        requests,
+        Rule::no_otp("the content type is not looked at"),
+    )
+    .await
 }
 
 pub(super) async fn type_charset(session: &mut Session<'_>) -> Finding {
@@ -70,7 +87,12 @@ pub(super) async fn type_charset(session: &mut Session<'_>) -> Finding {
     ]
     .map(|media| typed(session, media))
     .to_vec();
-    accepted(session, requests, "the whole header is compared, not the media type in it").await
+    accepted(
+        session,
+        requests,
+        "the whole header is compared, not the media type in it",
+    )
+    .await
 }
 
 pub(super) async fn operation_other(session: &mut Session<'_>) -> Finding {
@@ -80,7 +102,12 @@ pub(super) async fn operation_other(session: &mut Session<'_>) -> Finding {
         .flatten()
         .map(|name| session.golden().with_path(session.target.url.path(name)))
         .collect();
-    refused(session, requests, Rule::no_otp("the operation is not looked at")).await
+    refused(
+        session,
+        requests,
+        Rule::no_otp("the operation is not looked at"),
+    )
+    .await
 }
 
 fn typed(session: &Session<'_>, media: &str) -> Request {

@@ -19,7 +19,12 @@ pub(super) async fn chunked_request(session: &mut Session<'_>) -> Finding {
 }
 
 pub(super) async fn expect_continue(session: &mut Session<'_>) -> Finding {
-    framed(session, Framing::Expect, "the expectation is refused or waited for").await
+    framed(
+        session,
+        Framing::Expect,
+        "the expectation is refused or waited for",
+    )
+    .await
 }
 
 async fn framed(session: &mut Session<'_>, framing: Framing, likely: &'static str) -> Finding {
@@ -67,8 +72,8 @@ async fn on_one_connection(session: &mut Session<'_>) -> Finding {
         session.note(&exchange);
         let issued = session.otp_of(&exchange).is_some();
         match (&exchange.result, number) {
-            (Ok(answer), _) if issued == (number != 1) && answer.reusable() => {}
-            (Ok(_), _) if issued == (number != 1) => {
+            (Ok(answer), _) if (issued || number == 1) && answer.reusable() => {}
+            (Ok(_), _) if issued || number == 1 => {
                 return Finding::held("the server says that it closes").with(&exchange);
             }
             (_, 0) => {
@@ -92,7 +97,9 @@ fn unkept(exchange: &Exchange, trouble: &Trouble) -> Finding {
         Trouble::Timeout(_) => "the server does not read on after its first answer",
         _ => "the server closes and does not say so",
     };
-    Finding::broken(trouble.to_string()).likely(likely).with(exchange)
+    Finding::broken(trouble.to_string())
+        .likely(likely)
+        .with(exchange)
 }
 
 pub(super) async fn latency(session: &mut Session<'_>) -> Finding {
@@ -125,4 +132,3 @@ fn percentile(times: &[Duration]) -> Duration {
     };
     times[times.len() - 1 - beyond]
 }
-

@@ -46,7 +46,10 @@ pub(super) async fn big_body(session: &mut Session<'_>) -> Finding {
 
 pub(super) async fn slow_body(session: &mut Session<'_>) -> Finding {
     let limit = session.selection.patience;
-    let expected = format!("a refusal, or the connection closed, within {} s", limit.as_secs());
+    let expected = format!(
+        "a refusal, or the connection closed, within {} s",
+        limit.as_secs()
+    );
     if session.wire.is_http2() {
         return Finding::not_applicable("judged over HTTP/1.1 only");
     }
@@ -56,8 +59,9 @@ pub(super) async fn slow_body(session: &mut Session<'_>) -> Finding {
     });
     let exchange = hold(session, &request).await;
     let finding = match &exchange.result {
-        Ok(answer) if answer.any_otp().is_some() => Finding::broken(exchange.got())
-            .likely("the body is read without regard to its length"),
+        Ok(answer) if answer.any_otp().is_some() => {
+            Finding::broken(exchange.got()).likely("the body is read without regard to its length")
+        }
         Ok(answer) => Finding::held(format!(
             "refused with {} after {} ms",
             answer.status(),

@@ -32,7 +32,9 @@ pub(super) async fn unknown(session: &mut Session<'_>) -> Finding {
 
 pub(super) async fn document_example(session: &mut Session<'_>) -> Finding {
     const EXPECTED: &str = "200 or 403";
-    if !session.opened && let Err(why) = session.control().await {
+    if !session.opened
+        && let Err(why) = session.control().await
+    {
         return Finding::untested(why).expecting(EXPECTED);
     }
     let request = session.asking(&Number::public(contract::EXAMPLE_NUMBER));
@@ -56,7 +58,9 @@ pub(super) async fn spellings(session: &mut Session<'_>) -> Finding {
     if numbers.is_empty() {
         return Finding::not_applicable("the known number has no other usual spelling; name some");
     }
-    if !session.opened && let Err(why) = session.control().await {
+    if !session.opened
+        && let Err(why) = session.control().await
+    {
         return Finding::untested(why).expecting(EXPECTED);
     }
     let (mut found, mut missed) = (0, None);
@@ -67,7 +71,11 @@ pub(super) async fn spellings(session: &mut Session<'_>) -> Finding {
             exchange = session.send(&request).await;
         }
         match &exchange.result {
-            Err(trouble) => return Finding::trouble(trouble).expecting(EXPECTED).with(&exchange),
+            Err(trouble) => {
+                return Finding::trouble(trouble)
+                    .expecting(EXPECTED)
+                    .with(&exchange);
+            }
             Ok(_) if session.otp_of(&exchange).is_some() => found += 1,
             Ok(_) => missed = missed.or(Some(exchange)),
         }
@@ -125,7 +133,10 @@ pub(super) async fn withheld(session: &mut Session<'_>) -> Finding {
 pub(super) async fn injection(session: &mut Session<'_>) -> Finding {
     let known = session.target.known.expose();
     let start: String = known.chars().take(3).collect();
-    let most: String = known.chars().take(known.chars().count().saturating_sub(2)).collect();
+    let most: String = known
+        .chars()
+        .take(known.chars().count().saturating_sub(2))
+        .collect();
     let numbers = [
         "*".to_owned(),
         "*)(uid=*".to_owned(),

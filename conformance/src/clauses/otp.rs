@@ -28,8 +28,10 @@ pub(super) async fn shape(session: &mut Session<'_>) -> Finding {
         Finding::broken(format!("{got}, not all of them digits"))
             .likely("a phone system speaks digits; letters may not be spoken at all")
     } else if loses_zeros(otps) {
-        Finding::broken(format!("{got}, shorter ones among longer ones, and none begins with 0"))
-            .likely("the OTP passes through a number and loses its leading zeros")
+        Finding::broken(format!(
+            "{got}, shorter ones among longer ones, and none begins with 0"
+        ))
+        .likely("the OTP passes through a number and loses its leading zeros")
     } else if shortest < contract::OTP_MIN_DIGITS {
         Finding::broken(format!("{got}, digits")).likely(match lengths.len() {
             1 => "too short a length is configured",
@@ -124,7 +126,8 @@ fn pattern(otps: &[Otp]) -> Option<&'static str> {
     let length = otps.iter().map(Otp::len).min().unwrap_or_default();
     let constant = (0..length).any(|at| {
         let digit = |otp: &Otp| otp.expose().chars().nth(at);
-        otps.iter().all(|otp| digit(otp) == otps.first().and_then(digit))
+        otps.iter()
+            .all(|otp| digit(otp) == otps.first().and_then(digit))
     });
     constant.then_some("the same character at one place in all of them")
 }
@@ -155,17 +158,21 @@ mod tests {
 
     #[test]
     fn counters_and_clocks_are_patterns() {
-        let counted: Vec<Otp> = (0..12).map(|n| Otp::new(format!("{:06}", 999_990 + n * 7 % 1_000_000))).collect();
+        let counted: Vec<Otp> = (0..12)
+            .map(|n| Otp::new(format!("{:06}", 999_990 + n * 7 % 1_000_000)))
+            .collect();
         assert!(pattern(&counted).is_some());
-        let rising: Vec<Otp> = (1..13_u64).map(|n| Otp::new(format!("{:06}", n * n * 5_000))).collect();
+        let rising: Vec<Otp> = (1..13_u64)
+            .map(|n| Otp::new(format!("{:06}", n * n * 5_000)))
+            .collect();
         assert!(pattern(&rising).is_some());
     }
 
     #[test]
     fn what_is_random_is_no_pattern() {
         let random = otps(&[
-            "532190", "004217", "918273", "660012", "120934", "773301", "045566", "381920", "990071",
-            "217734", "508812", "146029",
+            "532190", "004217", "918273", "660012", "120934", "773301", "045566", "381920",
+            "990071", "217734", "508812", "146029",
         ]);
         assert_eq!(pattern(&random), None);
         assert!(!loses_zeros(&random));
@@ -174,8 +181,18 @@ mod tests {
     #[test]
     fn different_lengths_with_zeros_in_front_lose_nothing() {
         let mixed = otps(&[
-            "053219", "0532190", "12345678", "918273645", "0012345678", "773301", "045566", "381920",
-            "990071", "21773412", "508812", "146029",
+            "053219",
+            "0532190",
+            "12345678",
+            "918273645",
+            "0012345678",
+            "773301",
+            "045566",
+            "381920",
+            "990071",
+            "21773412",
+            "508812",
+            "146029",
         ]);
         assert!(!loses_zeros(&mixed));
         let lost = otps(&[

@@ -69,7 +69,9 @@ pub(super) async fn uniform(session: &mut Session<'_>) -> Finding {
     const EXPECTED: &str = "the same answer to an unknown and to a withheld number";
     let unknown = session.asking(&session.target.unknown);
     let withheld = session.asking(&Number::public(contract::WITHHELD[0]));
-    if !session.opened && let Err(why) = session.control().await {
+    if !session.opened
+        && let Err(why) = session.control().await
+    {
         return Finding::untested(why).expecting(EXPECTED);
     }
     // Twice the same: what differs here changes by itself.
@@ -86,10 +88,18 @@ pub(super) async fn uniform(session: &mut Session<'_>) -> Finding {
         Ok(answer) => answer,
         Err(trouble) => return Finding::trouble(trouble).expecting(EXPECTED).with(&other),
     };
-    if [first, second, third].into_iter().any(|answer| answer.any_otp().is_some()) {
-        return Finding::broken("one of them got an OTP").expecting(EXPECTED).with(&other);
+    if [first, second, third]
+        .into_iter()
+        .any(|answer| answer.any_otp().is_some())
+    {
+        return Finding::broken("one of them got an OTP")
+            .expecting(EXPECTED)
+            .with(&other);
     }
-    let finding = match (difference(first, second, third), repeats(session, &[first, third])) {
+    let finding = match (
+        difference(first, second, third),
+        repeats(session, &[first, third]),
+    ) {
         (Some(name), _) => Finding::broken(format!("they differ in: {name}"))
             .answered(["different".to_owned()])
             .likely("the reason is told outside; it belongs in the log"),
@@ -105,7 +115,11 @@ pub(super) async fn uniform(session: &mut Session<'_>) -> Finding {
 fn difference(first: &Answer, second: &Answer, third: &Answer) -> Option<String> {
     let as_map = |answer: &Answer| answer.features().into_iter().collect::<BTreeMap<_, _>>();
     let (first, second, third) = (as_map(first), as_map(second), as_map(third));
-    let names: BTreeSet<&String> = first.keys().chain(second.keys()).chain(third.keys()).collect();
+    let names: BTreeSet<&String> = first
+        .keys()
+        .chain(second.keys())
+        .chain(third.keys())
+        .collect();
     names
         .into_iter()
         .find(|name| {

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::{
     catalogue::Consent,
     contract,
-    exchange::{Exchange, Request, Trouble},
+    exchange::{Exchange, Request},
     runner::Session,
     secret::{Otp, Secret},
     target::Validate,
@@ -231,7 +231,10 @@ pub(super) async fn race(session: &mut Session<'_>) -> Finding {
             };
             let request = login(session, &validate, &otp);
             let exchanges = at_once(session, &request).await;
-            won = exchanges.iter().filter(|one| one.status() == Some(200)).count();
+            won = exchanges
+                .iter()
+                .filter(|one| one.status() == Some(200))
+                .count();
             example = exchanges.into_iter().next_back();
             if won != 0 {
                 break;
@@ -239,7 +242,9 @@ pub(super) async fn race(session: &mut Session<'_>) -> Finding {
         }
         got = format!("{won} of {RACERS} succeeded");
         if won != 1 {
-            if won == 0 && let Err(finding) = control(session, &validate).await {
+            if won == 0
+                && let Err(finding) = control(session, &validate).await
+            {
                 return finding.expecting(EXPECTED);
             }
             let finding = Finding::broken(got)
@@ -301,7 +306,10 @@ async fn refused(
     for request in &requests {
         let mut exchange = session.send(request).await;
         let unclear = |exchange: &Exchange| {
-            exchange.result.as_ref().map_or(true, |answer| answer.is_fault())
+            exchange
+                .result
+                .as_ref()
+                .map_or(true, |answer| answer.is_fault())
         };
         if unclear(&exchange) && !exchange.is_over_budget() {
             exchange = session.send(request).await;
@@ -374,7 +382,8 @@ fn validation(
     password: Option<&Secret>,
     otp: &Otp,
 ) -> Request {
-    let mut body = Text::new(format!("{{{}:", quote(contract::USERNAME_MEMBER))).json_secret("CALLOTP_USERNAME", name);
+    let mut body = Text::new(format!("{{{}:", quote(contract::USERNAME_MEMBER)))
+        .json_secret("CALLOTP_USERNAME", name);
     if let Some(password) = password {
         body = body
             .plain(format!(",{}:", quote(contract::PASSWORD_MEMBER)))

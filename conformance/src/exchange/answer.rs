@@ -43,7 +43,9 @@ impl Answer {
 
     /// Is this the status of a throttle or of a passing outage that asks to come back?
     pub(crate) fn asks_to_wait(&self) -> Option<Duration> {
-        let named = self.header("retry-after").and_then(|value| value.trim().parse().ok());
+        let named = self
+            .header("retry-after")
+            .and_then(|value| value.trim().parse().ok());
         match (self.status, named) {
             (429, seconds) => Some(Duration::from_secs(seconds.unwrap_or(1))),
             (503, Some(seconds)) => Some(Duration::from_secs(seconds)),
@@ -63,7 +65,9 @@ impl Answer {
     /// of that name in any case and at any depth, as a string or a number, or in text
     /// right after the word.
     pub(crate) fn any_otp(&self) -> Option<Otp> {
-        if self.is_success() && let Some(otp) = self.documented_otp() {
+        if self.is_success()
+            && let Some(otp) = self.documented_otp()
+        {
             return Some(otp);
         }
         let found = match self.json() {
@@ -90,7 +94,9 @@ impl Answer {
     /// Does the body look like a page for a person: a login form, a proxy's error?
     pub(crate) fn is_page(&self) -> bool {
         let start = String::from_utf8_lossy(&self.body[..self.body.len().min(512)]);
-        let start = start.trim_start_matches(['\u{feff}', ' ', '\r', '\n', '\t']).to_ascii_lowercase();
+        let start = start
+            .trim_start_matches(['\u{feff}', ' ', '\r', '\n', '\t'])
+            .to_ascii_lowercase();
         start.starts_with("<!doctype") || start.starts_with("<html") || self.is_type("text/html")
     }
 
@@ -116,7 +122,8 @@ impl Answer {
 
     /// A header's value, masked.
     pub(crate) fn shown_header(&self, mask: &Mask, name: &str) -> Option<String> {
-        self.header(name).map(|value| mask.header(name, value.as_bytes()))
+        self.header(name)
+            .map(|value| mask.header(name, value.as_bytes()))
     }
 
     /// Is a secret repeated in it, in clear?
@@ -202,7 +209,9 @@ fn otp_in_json(value: &Value, depth: usize) -> Option<Otp> {
             };
             own.or_else(|| otp_in_json(value, depth + 1))
         }),
-        Value::Array(values) => values.iter().find_map(|value| otp_in_json(value, depth + 1)),
+        Value::Array(values) => values
+            .iter()
+            .find_map(|value| otp_in_json(value, depth + 1)),
         _ => None,
     }
 }
@@ -217,18 +226,20 @@ fn is_code(text: &str) -> bool {
 /// `otp` in any case, a few characters that are no letters, then at least four digits.
 fn otp_in_text(text: &str) -> Option<Otp> {
     let lower = text.to_ascii_lowercase();
-    lower.match_indices(contract::OTP_MEMBER).find_map(|(at, word)| {
-        let after = &lower[at + word.len()..];
-        let start = after.find(|c: char| c.is_ascii_alphanumeric())?;
-        if after[..start].chars().count() > 12 {
-            return None;
-        }
-        let code: String = after[start..]
-            .chars()
-            .take_while(char::is_ascii_digit)
-            .collect();
-        (code.len() >= 4).then(|| Otp::new(code))
-    })
+    lower
+        .match_indices(contract::OTP_MEMBER)
+        .find_map(|(at, word)| {
+            let after = &lower[at + word.len()..];
+            let start = after.find(|c: char| c.is_ascii_alphanumeric())?;
+            if after[..start].chars().count() > 12 {
+                return None;
+            }
+            let code: String = after[start..]
+                .chars()
+                .take_while(char::is_ascii_digit)
+                .collect();
+            (code.len() >= 4).then(|| Otp::new(code))
+        })
 }
 
 fn flatten(name: &str, value: &Value, into: &mut Vec<(String, String)>) {

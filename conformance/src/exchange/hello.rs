@@ -16,11 +16,7 @@ const HANDSHAKE: u8 = 22;
 const SERVER_HELLO: u8 = 2;
 
 /// Does the target answer a hello of TLS 1.`minor` with that very version?
-pub(crate) async fn accepts_version(
-    wire: &Wire,
-    host: &str,
-    minor: u8,
-) -> Result<bool, Trouble> {
+pub(crate) async fn accepts_version(wire: &Wire, host: &str, minor: u8) -> Result<bool, Trouble> {
     let mut tcp = wire.tcp().await?;
     let version = [3, minor + 1];
     let said = async {
@@ -30,7 +26,9 @@ pub(crate) async fn accepts_version(
         Ok::<_, std::io::Error>(start)
     };
     match timeout(wire.timeout(), said).await {
-        Ok(Ok(start)) => Ok(start[0] == HANDSHAKE && start[5] == SERVER_HELLO && start[9..] == version),
+        Ok(Ok(start)) => {
+            Ok(start[0] == HANDSHAKE && start[5] == SERVER_HELLO && start[9..] == version)
+        }
         // Closed, reset or silent: it does not speak that version.
         Ok(Err(_)) | Err(_) => Ok(false),
     }
@@ -41,7 +39,10 @@ fn hello(host: &str, version: [u8; 2]) -> Vec<u8> {
     // The client's random: its value is of no consequence, no handshake is finished.
     body.extend_from_slice(&[0x5a; 32]);
     body.push(0);
-    let suites: Vec<u8> = SUITES.iter().flat_map(|suite| suite.to_be_bytes()).collect();
+    let suites: Vec<u8> = SUITES
+        .iter()
+        .flat_map(|suite| suite.to_be_bytes())
+        .collect();
     block16(&mut body, &suites);
     body.extend_from_slice(&[1, 0]);
     block16(&mut body, &extensions(host));

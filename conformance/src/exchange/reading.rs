@@ -216,7 +216,12 @@ fn framing(head: &Raw) -> Result<Body, Trouble> {
     }
     let lengths: Vec<String> = head
         .values("content-length")
-        .flat_map(|value| value.split(',').map(|one| one.trim().to_owned()).collect::<Vec<_>>())
+        .flat_map(|value| {
+            value
+                .split(',')
+                .map(|one| one.trim().to_owned())
+                .collect::<Vec<_>>()
+        })
         .collect();
     match lengths.split_first() {
         None => Ok(Body::UntilClosed),
@@ -264,7 +269,10 @@ mod tests {
     fn broken_framing_is_named() {
         let wrong = |text: &str| read(text.as_bytes()).err().expect("an error");
         assert_eq!(wrong(""), Trouble::Closed);
-        assert_eq!(wrong("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}"), Trouble::Cut);
+        assert_eq!(
+            wrong("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}"),
+            Trouble::Cut
+        );
         assert!(matches!(wrong("SSH-2.0-x\r\n\r\n"), Trouble::Malformed(_)));
         assert!(matches!(
             wrong("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}"),

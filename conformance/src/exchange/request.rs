@@ -46,11 +46,6 @@ impl Request {
         self
     }
 
-    pub(crate) fn with_body(mut self, body: Text) -> Self {
-        self.body = body;
-        self
-    }
-
     pub(crate) fn framed(mut self, framing: Framing) -> Self {
         self.framing = framing;
         self
@@ -73,7 +68,8 @@ impl Request {
     }
 
     pub(crate) fn without(mut self, name: &str) -> Self {
-        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.headers
+            .retain(|(known, _)| !known.eq_ignore_ascii_case(name));
         self
     }
 
@@ -119,7 +115,10 @@ impl Request {
             Framing::Chunked => {
                 let mut payload = Vec::new();
                 let (first, second) = body.split_at(body.len() / 2);
-                for chunk in [first, second].into_iter().filter(|chunk| !chunk.is_empty()) {
+                for chunk in [first, second]
+                    .into_iter()
+                    .filter(|chunk| !chunk.is_empty())
+                {
                     payload.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
                     payload.extend_from_slice(chunk);
                     payload.extend_from_slice(b"\r\n");
@@ -152,7 +151,11 @@ impl Request {
         }
         // A length says nothing that the body does not, and differs where nothing else does.
         let framing = self.framing_lines();
-        lines.extend(framing.into_iter().filter(|_| self.framing != Framing::Length));
+        lines.extend(
+            framing
+                .into_iter()
+                .filter(|_| self.framing != Framing::Length),
+        );
         match self.certificate {
             ClientSide::Own => {}
             ClientSide::Nothing => lines.push("(no client certificate)".to_owned()),

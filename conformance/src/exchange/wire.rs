@@ -15,7 +15,8 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::{
-    Answer, Exchange, Framing, Request, Trouble, http2::Http2, reading::Reader, tls, tls::ClientSide,
+    Answer, Exchange, Framing, Request, Trouble, http2::Http2, reading::Reader, tls,
+    tls::ClientSide,
 };
 use crate::target::{BaseUrl, Target};
 
@@ -123,8 +124,13 @@ impl Wire {
         let session = stream.get_ref().1;
         let certificates = session.peer_certificates().unwrap_or_default();
         Ok(Connection {
-            certificates: certificates.iter().map(|one| one.clone().into_owned()).collect(),
-            version: session.protocol_version().map(|version| format!("{version:?}")),
+            certificates: certificates
+                .iter()
+                .map(|one| one.clone().into_owned())
+                .collect(),
+            version: session
+                .protocol_version()
+                .map(|version| format!("{version:?}")),
             stream: Box::new(stream),
             buffer: Vec::new(),
         })

@@ -136,9 +136,9 @@ fn escapes(text: &str) -> String {
 
 /// Every word that reads as base64, decoded; the rest left out.
 fn base64(text: &str) -> String {
-    let config =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent)
-            .with_decode_allow_trailing_bits(true);
+    let config = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true);
     let engines = [
         GeneralPurpose::new(&STANDARD, config),
         GeneralPurpose::new(&URL_SAFE, config),

@@ -43,12 +43,18 @@ fn head(report: &Report, headline: &str) -> String {
         ("Profile", format!("{}{strict}", report.target.profile)),
         ("Begun", report.started.clone()),
         ("OTPs issued", report.summary.otps_issued.to_string()),
-        ("Suite", format!("{}, catalogue {}", report.suite, report.catalogue)),
+        (
+            "Suite",
+            format!("{}, catalogue {}", report.suite, report.catalogue),
+        ),
         ("Exit code", report.summary.exit.to_string()),
     ];
     out.push_str("<dl class=\"facts\">\n");
     for (name, value) in rows {
-        out.push_str(&format!("<div><dt>{name}</dt><dd>{}</dd></div>\n", escape(&value)));
+        out.push_str(&format!(
+            "<div><dt>{name}</dt><dd>{}</dd></div>\n",
+            escape(&value)
+        ));
     }
     out.push_str("</dl>\n");
     if !report.summary.reasons.is_empty() {
@@ -84,7 +90,10 @@ fn preflight(report: &Report) -> String {
             escape(&step.detail)
         ));
         if let Some(advice) = &step.advice {
-            out.push_str(&format!("<br><span class=\"advice\">{}</span>", escape(advice)));
+            out.push_str(&format!(
+                "<br><span class=\"advice\">{}</span>",
+                escape(advice)
+            ));
         }
         out.push_str("</li>\n");
     }
@@ -147,7 +156,10 @@ fn article(clause: &ClauseReport) -> String {
         row("Source", entry.source);
     }
     if let Some(waived) = &clause.waived {
-        row("Waived", &format!("until {}: {}", waived.until, waived.reason));
+        row(
+            "Waived",
+            &format!("until {}: {}", waived.until, waived.reason),
+        );
     }
     row("Took", &format!("{} ms", clause.milliseconds));
     out.push_str("</dl>\n");
@@ -181,7 +193,11 @@ fn block(title: &str, text: &str) -> String {
 }
 
 fn badge(clause: &ClauseReport) -> String {
-    let waived = if clause.waived.is_some() { ", waived" } else { "" };
+    let waived = if clause.waived.is_some() {
+        ", waived"
+    } else {
+        ""
+    };
     format!(
         "<span class=\"badge {verdict}\">{} {verdict}{waived}</span>",
         clause.verdict.symbol(),

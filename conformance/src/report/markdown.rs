@@ -21,7 +21,10 @@ pub(super) fn render(report: &Report) -> String {
         out.push_str("\n| preflight | | seen |\n|---|---|---|\n");
         for step in &report.preflight {
             let mark = if step.ok { "✓" } else { "✗" };
-            let advice = step.advice.as_deref().map_or(String::new(), |advice| format!("; {advice}"));
+            let advice = step
+                .advice
+                .as_deref()
+                .map_or(String::new(), |advice| format!("; {advice}"));
             out.push_str(&format!(
                 "| {} | {mark} | {} |\n",
                 step.step,
@@ -31,7 +34,11 @@ pub(super) fn render(report: &Report) -> String {
     }
     out.push_str("\n| | clause | level | verdict | got |\n|---|---|---|---|---|\n");
     for clause in &report.clauses {
-        let waived = if clause.waived.is_some() { ", waived" } else { "" };
+        let waived = if clause.waived.is_some() {
+            ", waived"
+        } else {
+            ""
+        };
         out.push_str(&format!(
             "| {} | `{}` | {} | {}{waived} | {} |\n",
             clause.verdict.symbol(),
@@ -48,8 +55,10 @@ pub(super) fn render(report: &Report) -> String {
 }
 
 fn is_detailed(clause: &ClauseReport) -> bool {
-    matches!(clause.verdict, Verdict::Fail | Verdict::Warn | Verdict::Error | Verdict::Untested)
-        && clause.exchange.is_some()
+    matches!(
+        clause.verdict,
+        Verdict::Fail | Verdict::Warn | Verdict::Error | Verdict::Untested
+    ) && clause.exchange.is_some()
 }
 
 fn detail(clause: &ClauseReport) -> String {
@@ -64,13 +73,20 @@ fn detail(clause: &ClauseReport) -> String {
         out.push_str(&format!("Likely: {}\n\n", text(likely)));
     }
     if let Some(waived) = &clause.waived {
-        out.push_str(&format!("Waived until {}: {}\n\n", waived.until, text(&waived.reason)));
+        out.push_str(&format!(
+            "Waived until {}: {}\n\n",
+            waived.until,
+            text(&waived.reason)
+        ));
     }
     if let Some(exchange) = &clause.exchange {
         if !exchange.change.is_empty() {
             out.push_str(&fence("diff", &exchange.change.join("\n")));
         }
-        out.push_str(&fence("http", &format!("{}\n\n{}", exchange.request, exchange.response)));
+        out.push_str(&fence(
+            "http",
+            &format!("{}\n\n{}", exchange.request, exchange.response),
+        ));
     }
     if let Some(again) = &clause.again {
         out.push_str(&fence("sh", again));

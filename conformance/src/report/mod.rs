@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use terminal::Style;
+pub use terminal::{Style, line, step};
 pub use write::{Kind, Sink};
 
 use crate::{
@@ -146,7 +146,11 @@ impl Report {
             schema: SCHEMA,
             suite: env!("CARGO_PKG_VERSION").to_owned(),
             catalogue: catalogue::VERSION.to_owned(),
-            started: origin.started.round(jiff::Unit::Second).unwrap_or(origin.started).to_string(),
+            started: origin
+                .started
+                .round(jiff::Unit::Second)
+                .unwrap_or(origin.started)
+                .to_string(),
             target: target.described(selection.profile(target)),
             strict: selection.strict,
             summary: Summary {
@@ -171,7 +175,9 @@ impl Report {
             serde_json::from_str(text).map_err(|error| format!("this is no report: {error}"))?;
         match report.schema {
             SCHEMA => Ok(report),
-            other => Err(format!("a report of version {other}; this suite reads {SCHEMA}")),
+            other => Err(format!(
+                "a report of version {other}; this suite reads {SCHEMA}"
+            )),
         }
     }
 
@@ -202,7 +208,11 @@ impl Report {
 
     /// How many clauses have this verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
-        self.summary.counts.get(&verdict).copied().unwrap_or_default()
+        self.summary
+            .counts
+            .get(&verdict)
+            .copied()
+            .unwrap_or_default()
     }
 
     /// The clause of this name.
@@ -219,9 +229,16 @@ fn stale_waivers(
     clauses: &[ClauseReport],
 ) -> Vec<String> {
     let url = target.url.to_string();
-    let today = origin.started.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
+    let today = origin
+        .started
+        .to_zoned_datetime(jiff::tz::TimeZone::UTC)
+        .date();
     let mut stale = Vec::new();
-    for waiver in selection.waivers.iter().filter(|waiver| waiver.concerns(&url)) {
+    for waiver in selection
+        .waivers
+        .iter()
+        .filter(|waiver| waiver.concerns(&url))
+    {
         let Some(clause) = clauses.iter().find(|clause| clause.id == waiver.clause) else {
             continue;
         };
@@ -234,7 +251,10 @@ fn stale_waivers(
             Verdict::Untested | Verdict::Error | Verdict::NotApplicable
         );
         if waiver.expired(today) {
-            stale.push(format!("the waiver for {} ended on {}", waiver.clause, waiver.until));
+            stale.push(format!(
+                "the waiver for {} ended on {}",
+                waiver.clause, waiver.until
+            ));
         } else if judged && !excuses {
             stale.push(format!(
                 "the waiver for {} no longer applies: the verdict is {}, {}",
@@ -272,7 +292,10 @@ fn outcome(
     }
     let mut unknown = Vec::new();
     if let Some(step) = preflight.iter().find(|step| !step.ok) {
-        unknown.push(format!("the preflight failed at {}: {}", step.step, step.detail));
+        unknown.push(format!(
+            "the preflight failed at {}: {}",
+            step.step, step.detail
+        ));
     }
     for (verdict, word) in [(Verdict::Untested, "untested"), (Verdict::Error, "errors")] {
         let ids = open(verdict);

@@ -41,7 +41,10 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     let mut out = String::new();
     if !style.quiet {
         for clause in &report.clauses {
-            if matches!(clause.verdict, Verdict::Fail | Verdict::Warn | Verdict::Error) {
+            if matches!(
+                clause.verdict,
+                Verdict::Fail | Verdict::Warn | Verdict::Error
+            ) {
                 out.push_str(&detail(clause, style));
             }
         }
@@ -123,7 +126,10 @@ fn detail(clause: &ClauseReport, style: Style) -> String {
     let mut row = |name: &str, text: &str| {
         for (at, line) in text.lines().enumerate() {
             let name = if at == 0 { name } else { "" };
-            out.push_str(&format!("  {} {line}\n", style.paint(DIM, &format!("{name:<9}"))));
+            out.push_str(&format!(
+                "  {} {line}\n",
+                style.paint(DIM, &format!("{name:<9}"))
+            ));
         }
     };
     if let Some(entry) = catalogue::clause(&clause.id) {

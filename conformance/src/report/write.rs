@@ -51,7 +51,10 @@ impl std::str::FromStr for Sink {
         };
         match path.is_empty() {
             true => Err(format!("{text:?}: the path is missing")),
-            false => Ok(Self { kind, path: path.into() }),
+            false => Ok(Self {
+                kind,
+                path: path.into(),
+            }),
         }
     }
 }
@@ -122,7 +125,10 @@ impl Sink {
         if self.is_stdout() {
             return io::stdout().lock().write_all(line.as_bytes());
         }
-        let mut file = fs::OpenOptions::new().create(true).append(true).open(&self.path)?;
+        let mut file = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.path)?;
         file.write_all(line.as_bytes())
     }
 }

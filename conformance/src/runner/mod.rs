@@ -45,7 +45,14 @@ pub async fn run(target: &Target, selection: &Selection) -> Report {
         started: jiff::Timestamp::UNIX_EPOCH,
         key: [0; 32],
     });
-    run_watched(target, selection, origin, &mut |_| {}, std::future::pending()).await
+    run_watched(
+        target,
+        selection,
+        origin,
+        &mut |_| {},
+        std::future::pending(),
+    )
+    .await
 }
 
 /// The same with a given beginning, somebody who watches, and a way to stop: what is not
@@ -117,7 +124,8 @@ struct Run<'a> {
 impl Run<'_> {
     async fn go(&mut self, watch: &mut (dyn FnMut(Event<'_>) + Send)) {
         let mask = self.mask;
-        let mut session = match Session::new(self.target, self.selection, mask, self.origin.started) {
+        let mut session = match Session::new(self.target, self.selection, mask, self.origin.started)
+        {
             Ok(session) => session,
             Err(trouble) => {
                 self.steps.push(unusable(&trouble));
@@ -251,7 +259,11 @@ impl Run<'_> {
 
     fn waiver(&self, clause: &str, verdict: Verdict, answers: &[String]) -> Option<Waived> {
         let url = self.target.url.to_string();
-        let today = self.origin.started.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
+        let today = self
+            .origin
+            .started
+            .to_zoned_datetime(jiff::tz::TimeZone::UTC)
+            .date();
         self.selection
             .waivers
             .iter()
@@ -310,12 +322,19 @@ fn learn(mask: &Mask, target: &Target) {
     numbers.extend(target.other_tenant.as_ref().map(|other| &other.known));
     for number in numbers {
         mask.learn("number", number.expose());
-        let digits: String = number.expose().chars().filter(char::is_ascii_digit).collect();
+        let digits: String = number
+            .expose()
+            .chars()
+            .filter(char::is_ascii_digit)
+            .collect();
         mask.learn("number", &digits);
     }
     match &target.auth {
         Auth::Basic { username, password } => {
-            mask.learn("credentials", &format!("{}:{}", username.expose(), password.expose()));
+            mask.learn(
+                "credentials",
+                &format!("{}:{}", username.expose(), password.expose()),
+            );
             mask.learn("password", password.expose());
             learn_name(mask, username.expose());
         }

@@ -71,7 +71,9 @@ pub(crate) async fn refused(
     requests: Vec<Request>,
     rule: Rule,
 ) -> Finding {
-    if !session.opened && let Err(why) = session.control().await {
+    if !session.opened
+        && let Err(why) = session.control().await
+    {
         return Finding::untested(why).expecting(rule.expected);
     }
     let mut objection: Option<(String, Exchange)> = None;

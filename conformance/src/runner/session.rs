@@ -234,7 +234,10 @@ impl<'a> Session<'a> {
                  widen it for the test number, lower --rate, or wait",
                 answer.status()
             ),
-            Ok(answer) => format!("the control was answered {} without an OTP", answer.status()),
+            Ok(answer) => format!(
+                "the control was answered {} without an OTP",
+                answer.status()
+            ),
         }
     }
 
