@@ -171,7 +171,7 @@ impl Mask {
             .collect()
     }
 
-    /// Masks every run of four digits and more, single separators inside it included.
+    /// Masks every run of four digits and more; of six, where separators stand inside it.
     fn digit_runs(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
@@ -180,7 +180,9 @@ impl Mask {
             rest = &rest[start..];
             let (end, digits) = run_of_digits(rest);
             let tagged = out.ends_with('#');
-            match digits >= 4 && !tagged {
+            // With separators between them, few digits are a version or an address.
+            let enough = if end == digits { 4 } else { 6 };
+            match digits >= enough && !tagged {
                 true => out.push_str(&self.digits(digits, &rest[..end])),
                 false => out.push_str(&rest[..end]),
             }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How many peers are run at once: they mostly wait.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 20;
 
 /// One line of the matrix.
 #[derive(Clone, Debug)]

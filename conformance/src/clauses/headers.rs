@@ -83,7 +83,6 @@ pub(super) async fn type_charset(session: &mut Session<'_>) -> Finding {
     let requests = [
         "application/json; charset=utf-8",
         "application/json;charset=UTF-8",
-        "Application/JSON; charset=\"utf-8\"",
     ]
     .map(|media| typed(session, media))
     .to_vec();

@@ -9,9 +9,7 @@ use crate::{
     catalogue::{Consent, Profile},
     report::Sink,
     selection::{Rate, Selection},
-    target::{
-        Target, Written, WrittenAuth, WrittenBasic, WrittenOther, WrittenValidate, duration,
-    },
+    target::{Target, Written, WrittenAuth, WrittenBasic, WrittenOther, WrittenValidate, duration},
     waiver,
 };
 
@@ -240,7 +238,9 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 impl TargetArgs {
     /// Is any of it given?
     pub(super) fn names_a_file(&self) -> bool {
-        self.target.as_deref().is_some_and(|target| !target.contains("://"))
+        self.target
+            .as_deref()
+            .is_some_and(|target| !target.contains("://"))
     }
 
     /// The file, with the flags on top, checked.
@@ -291,9 +291,9 @@ impl TargetArgs {
             });
         }
         if let Some(basic) = self.basic {
-            let (username, password) = basic.split_once(':').ok_or_else(|| {
-                Stop::usage("--basic: write USER:env:NAME or USER:file:PATH")
-            })?;
+            let (username, password) = basic
+                .split_once(':')
+                .ok_or_else(|| Stop::usage("--basic: write USER:env:NAME or USER:file:PATH"))?;
             written.auth = Some(WrittenAuth::Basic {
                 basic: WrittenBasic {
                     username: username.to_owned(),
@@ -323,12 +323,18 @@ impl TargetArgs {
             || self.otp_lifetime.is_some()
             || self.validate_operation.is_some();
         let names_none = self.validate_operation.as_deref() == Some("none");
-        if validate_flags && (written.validate.is_some() || self.username.is_some() || !names_none) {
-            let validate = written.validate.get_or_insert_with(WrittenValidate::default);
+        if validate_flags && (written.validate.is_some() || self.username.is_some() || !names_none)
+        {
+            let validate = written
+                .validate
+                .get_or_insert_with(WrittenValidate::default);
             replace(&mut validate.username, self.username);
             replace(&mut validate.password, self.password.map(reference));
             replace(&mut validate.other_username, self.other_username);
-            replace(&mut validate.other_password, self.other_password.map(reference));
+            replace(
+                &mut validate.other_password,
+                self.other_password.map(reference),
+            );
             replace(&mut validate.lifetime, self.otp_lifetime);
             replace(&mut validate.operation, self.validate_operation);
         }

@@ -29,7 +29,9 @@ impl From<&Clause> for Listed {
         Self {
             id: clause.id,
             level: clause.level,
-            raised: clause.raised.map(|(profile, level)| Raised { profile, level }),
+            raised: clause
+                .raised
+                .map(|(profile, level)| Raised { profile, level }),
             profile: clause.profile,
             side: clause.side,
             consent: clause.consent,

@@ -23,21 +23,27 @@ pub(super) async fn replay(args: ReplayArgs) -> Result<u8, Stop> {
     let mut target = args.target;
     // The report names the file of its target, or its address; numbers and secrets are in
     // no report and come from the file or from flags.
-    let from_file = before.target.file.clone().filter(|file| Path::new(file).exists());
+    let from_file = before
+        .target
+        .file
+        .clone()
+        .filter(|file| Path::new(file).exists());
     if target.target.is_none() {
         target.target = from_file.or_else(|| Some(before.target.url.clone()));
     }
     let named_a_file = target.names_a_file();
-    let mut target = target.check_with_tenant(&before.target.tenant).map_err(|stop| Stop {
-        message: match named_a_file {
-            true => stop.message,
-            false => format!(
-                "{} (a report holds neither numbers nor secrets; give them again)",
-                stop.message
-            ),
-        },
-        ..stop
-    })?;
+    let mut target = target
+        .check_with_tenant(&before.target.tenant)
+        .map_err(|stop| Stop {
+            message: match named_a_file {
+                true => stop.message,
+                false => format!(
+                    "{} (a report holds neither numbers nor secrets; give them again)",
+                    stop.message
+                ),
+            },
+            ..stop
+        })?;
     target.profile = before.target.profile;
     let style = style(args.colour, false);
     let selection = Selection {
@@ -57,7 +63,10 @@ pub(super) async fn replay(args: ReplayArgs) -> Result<u8, Stop> {
         return Ok(now.summary.exit);
     };
     if let Some(exchange) = &again.exchange
-        && !matches!(again.verdict, Verdict::Fail | Verdict::Warn | Verdict::Error)
+        && !matches!(
+            again.verdict,
+            Verdict::Fail | Verdict::Warn | Verdict::Error
+        )
     {
         println!("\n{}\n\n{}", exchange.request, exchange.response);
     }
@@ -67,8 +76,14 @@ pub(super) async fn replay(args: ReplayArgs) -> Result<u8, Stop> {
 
 pub(super) fn diff(before: &Path, after: &Path) -> Result<u8, Stop> {
     let (before, after) = (read(before)?, read(after)?);
-    println!("- {} {} {}", before.target.url, before.target.profile, before.started);
-    println!("+ {} {} {}", after.target.url, after.target.profile, after.started);
+    println!(
+        "- {} {} {}",
+        before.target.url, before.target.profile, before.started
+    );
+    println!(
+        "+ {} {} {}",
+        after.target.url, after.target.profile, after.started
+    );
     let mut differ = false;
     for old in &before.clauses {
         match after.clause(&old.id) {
@@ -91,7 +106,11 @@ pub(super) fn diff(before: &Path, after: &Path) -> Result<u8, Stop> {
     }
     println!(
         "\n{}",
-        if differ { "they differ" } else { "no clause has another verdict or answer" }
+        if differ {
+            "they differ"
+        } else {
+            "no clause has another verdict or answer"
+        }
     );
     Ok(if differ { FAILED } else { DONE })
 }
@@ -110,7 +129,12 @@ fn same(old: &ClauseReport, new: &ClauseReport) -> bool {
 }
 
 fn said(clause: &ClauseReport) -> String {
-    format!("{} {}: {}", clause.verdict.symbol(), clause.verdict, clause.got)
+    format!(
+        "{} {}: {}",
+        clause.verdict.symbol(),
+        clause.verdict,
+        clause.got
+    )
 }
 
 fn read(path: &Path) -> Result<Report, Stop> {

@@ -66,18 +66,36 @@ fn stand_in(target: &Target, lifetime: Duration) -> (People, Manner) {
         password.map_or(String::new(), |password| password.expose().to_owned())
     };
     let known = target.validate.as_ref().map_or(String::new(), password);
-    let mut persons = vec![person(&target.tenant, "known", known, target.known.expose())];
+    let mut persons = vec![person(
+        &target.tenant,
+        "known",
+        known,
+        target.known.expose(),
+    )];
     if let Some(other) = &target.other_tenant {
-        persons.push(person(&other.id, "other", String::new(), other.known.expose()));
+        persons.push(person(
+            &other.id,
+            "other",
+            String::new(),
+            other.known.expose(),
+        ));
     }
     let mut operations = vec!["getOTP".to_owned()];
-    operations.extend(target.validate.iter().map(|validate| validate.operation.clone()));
+    operations.extend(
+        target
+            .validate
+            .iter()
+            .map(|validate| validate.operation.clone()),
+    );
     let (client, credentials) = match &target.auth {
         Auth::Basic { username, password } => (
             (username.expose().to_owned(), password.expose().to_owned()),
             Credentials::Basic,
         ),
-        Auth::Bearer(token) => ((String::new(), token.expose().to_owned()), Credentials::Bearer),
+        Auth::Bearer(token) => (
+            (String::new(), token.expose().to_owned()),
+            Credentials::Bearer,
+        ),
         Auth::Certificate(_) | Auth::Network => (Default::default(), Credentials::None),
     };
     let manner = Manner {

@@ -65,7 +65,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             return if error.use_stderr() { USAGE } else { DONE };
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("callotp-conformance: no runtime: {error}");
@@ -106,7 +109,11 @@ fn init(path: &Path) -> Result<u8, Stop> {
         .and_then(|mut file| std::io::Write::write_all(&mut file, target::TEMPLATE.as_bytes()));
     match written {
         Ok(()) => {
-            println!("{} is written; fill it in, then: callotp-conformance run {}", path.display(), path.display());
+            println!(
+                "{} is written; fill it in, then: callotp-conformance run {}",
+                path.display(),
+                path.display()
+            );
             Ok(DONE)
         }
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(Stop::failed(

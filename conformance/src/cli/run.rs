@@ -23,7 +23,9 @@ pub(super) async fn run(args: RunArgs) -> Result<u8, Stop> {
     check_prefixes(&selection, &target)?;
     let sinks = args.output.report;
     if sinks.iter().filter(|sink| sink.is_stdout()).count() > 1 {
-        return Err(Stop::usage("--report: only one report fits the standard output"));
+        return Err(Stop::usage(
+            "--report: only one report fits the standard output",
+        ));
     }
     is_safe(&target, &selection)?;
     if args.dry_run {
@@ -38,8 +40,14 @@ pub(super) async fn run(args: RunArgs) -> Result<u8, Stop> {
     }
     let origin = Origin::now().map_err(Stop::failed)?;
     let mut screen = Screen::new(style, &sinks);
-    let report = runner::run_watched(&target, &selection, origin, &mut |event| screen.show(event), stop())
-        .await;
+    let report = runner::run_watched(
+        &target,
+        &selection,
+        origin,
+        &mut |event| screen.show(event),
+        stop(),
+    )
+    .await;
     screen.finish(&report)?;
     for sink in &sinks {
         sink.finish(&report)
@@ -72,7 +80,9 @@ fn is_safe(target: &Target, selection: &Selection) -> Result<(), Stop> {
     match risky {
         Some((id, consent)) => Err(Stop {
             code: UNSAFE,
-            message: format!("{id} is not run against a production target without --allow {consent}"),
+            message: format!(
+                "{id} is not run against a production target without --allow {consent}"
+            ),
         }),
         None => Ok(()),
     }
@@ -99,7 +109,12 @@ async fn dry_run(target: &Target, selection: &Selection) -> Result<u8, Stop> {
     for clause in &cost.report.clauses {
         match clause.verdict {
             Verdict::NotApplicable => {
-                println!("  {} {:<26} not run: {}", clause.verdict.symbol(), clause.id, clause.got);
+                println!(
+                    "  {} {:<26} not run: {}",
+                    clause.verdict.symbol(),
+                    clause.id,
+                    clause.got
+                );
             }
             _ => {
                 judged += 1;
@@ -114,7 +129,11 @@ async fn dry_run(target: &Target, selection: &Selection) -> Result<u8, Stop> {
     if cost.otps > selection.max_otp {
         let message = "the budget does not suffice; raise --max-otp".to_owned();
         return Err(Stop {
-            code: if target.production { UNSAFE } else { NO_VERDICT },
+            code: if target.production {
+                UNSAFE
+            } else {
+                NO_VERDICT
+            },
             message,
         });
     }

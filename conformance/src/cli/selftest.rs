@@ -6,7 +6,10 @@ use crate::{report::Style, selftest};
 pub(super) async fn run(style: Style) -> u8 {
     let rows = selftest::matrix(|row| print(row, style)).await;
     let wrong = rows.iter().filter(|row| !row.holds()).count();
-    println!("\n{} peers, {wrong} judged otherwise than written down", rows.len());
+    println!(
+        "\n{} peers, {wrong} judged otherwise than written down",
+        rows.len()
+    );
     if wrong == 0 { DONE } else { CONTRADICTION }
 }
 

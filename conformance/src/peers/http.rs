@@ -18,7 +18,7 @@ use super::{
 /// The largest body that is read, in bytes.
 const BODY: usize = 64 * 1024;
 /// How long a whole request may take to arrive.
-const PATIENCE: Duration = Duration::from_millis(400);
+const PATIENCE: Duration = Duration::from_millis(700);
 
 /// Serves until it is dropped.
 pub(super) async fn serve(listener: TcpListener, world: Arc<World>, security: Option<Security>) {
