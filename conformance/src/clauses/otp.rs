@@ -75,12 +75,13 @@ pub(super) async fn fresh(session: &mut Session<'_>) -> Finding {
     finding.expecting(EXPECTED)
 }
 
-/// How many repetitions chance may bring without anybody doing anything wrong.
+/// How many repetitions chance may bring without anybody doing anything wrong: more come
+/// less than once in a hundred thousand runs.
 fn chance(otps: &[Otp]) -> usize {
     let digits = otps.iter().map(Otp::len).min().unwrap_or_default();
     let pairs = otps.len() * otps.len().saturating_sub(1) / 2;
     let space = 10_usize.saturating_pow(u32::try_from(digits).unwrap_or(u32::MAX));
-    1 + 4 * pairs / space.max(1)
+    2 + 16 * pairs / space.max(1)
 }
 
 pub(super) async fn predictable(session: &mut Session<'_>) -> Finding {

@@ -101,7 +101,7 @@ fn preflight(report: &Report) -> String {
 }
 
 fn overview(report: &Report) -> String {
-    let wanted: Vec<&ClauseReport> = report
+    let mut wanted: Vec<&ClauseReport> = report
         .clauses
         .iter()
         .filter(|clause| {
@@ -114,6 +114,7 @@ fn overview(report: &Report) -> String {
     if wanted.is_empty() {
         return String::new();
     }
+    wanted.sort_by_key(|clause| (clause.waived.is_some(), clause.verdict));
     let mut out = "<h2>To look at</h2>\n<ul class=\"overview\">\n".to_owned();
     for clause in wanted {
         out.push_str(&format!(
