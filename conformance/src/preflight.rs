@@ -134,6 +134,10 @@ fn tls_advice(why: &str) -> &'static str {
             "is no TLS",
             "write http:// in url, or the port that speaks TLS",
         ),
+        (
+            "closed during the handshake",
+            "see whether this port speaks TLS; if it speaks plain HTTP, write http:// in url",
+        ),
         ("expired", "renew the server's certificate"),
         (
             "authority",

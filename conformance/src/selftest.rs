@@ -131,11 +131,7 @@ impl Case {
             Self::Variant(_) => false,
             Self::Hostile(_) => true,
         };
-        let mut got = line(
-            report.summary.exit,
-            wrong.into_iter(),
-            expects_open && !open.is_empty(),
-        );
+        let mut got = line(report.summary.exit, wrong, expects_open && !open.is_empty());
         if !expects_open && !open.is_empty() {
             got.push_str(&format!(", untested: {}", join(open)));
         }

@@ -61,6 +61,9 @@ async fn on_one_connection(session: &mut Session<'_>) -> Finding {
     };
     let limit = session.wire.timeout();
     for (number, request) in [&golden, &refused, &golden].into_iter().enumerate() {
+        if session.is_spent() {
+            return Finding::trouble(&Trouble::Budget);
+        }
         session.turn().await;
         let begun = tokio::time::Instant::now();
         let result = connection.send(request, limit).await;

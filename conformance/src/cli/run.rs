@@ -223,7 +223,8 @@ impl<'a> Screen<'a> {
                         self.trouble.get_or_insert(text);
                     }
                 }
-                if !self.style.quiet {
+                // After a preflight that failed, the same line fifty times says nothing.
+                if !self.style.quiet && self.total > 0 {
                     self.print(&report::line(clause, self.style));
                 }
             }

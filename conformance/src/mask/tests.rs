@@ -91,6 +91,7 @@ fn found(shown: &str, secret: &str) -> bool {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
     fn a_secret_is_in_no_encoding_of_what_is_shown(
         secret in "[a-zA-Z0-9!?&<>\"'%+/= _.~-]{6,24}",

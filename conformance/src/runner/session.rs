@@ -142,7 +142,7 @@ impl<'a> Session<'a> {
     }
 
     async fn send_once(&mut self, request: &Request) -> Exchange {
-        if self.issued >= self.selection.max_otp {
+        if self.is_spent() {
             return Exchange {
                 request: request.clone(),
                 result: Err(Trouble::Budget),
@@ -153,6 +153,11 @@ impl<'a> Session<'a> {
         let exchange = self.wire.exchange(request).await;
         self.note(&exchange);
         exchange
+    }
+
+    /// Is the budget of OTPs spent?
+    pub(crate) fn is_spent(&self) -> bool {
+        self.issued >= self.selection.max_otp
     }
 
     /// Takes note of an exchange that a clause made over a connection of its own.
