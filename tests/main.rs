@@ -10,6 +10,7 @@ mod stage;
 
 mod calls;
 mod configuration;
+mod conformance;
 mod floors;
 mod hostile;
 mod ldif;

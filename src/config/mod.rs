@@ -27,7 +27,7 @@ use crate::{
     otp::{
         OtpPolicy,
         lockout::LockoutPolicy,
-        store::{engine::EngineConfig, redis::RedisConfig},
+        store::redis::RedisConfig,
         throttle::ThrottlePolicy,
         validate::ValidatePolicy,
     },
