@@ -18,4 +18,4 @@ mod phone_numbers;
 mod process;
 mod refusals;
 mod secrets;
-mod store;
+mod ldap;
