@@ -15,16 +15,6 @@ const NOT_YET: &[(&str, Option<&str>, &str)] = &[
         Some("redis"),
         "the redis store (use kind = \"memory\")",
     ),
-    (
-        "tenant.directory.kind",
-        Some("ldap"),
-        "LDAP (use kind = \"ldif\")",
-    ),
-    (
-        "tenant.directory.lookup",
-        Some("index"),
-        "the index of numbers (use lookup = \"search\")",
-    ),
     ("tenant.client.bearer", None, "access tokens (use basic)"),
     (
         "tenant.client.certificate",
