@@ -1,6 +1,6 @@
 //! Directory faults: which operation goes wrong, and how.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{fmt, ops::RangeInclusive, time::Duration};
 
 use ldap3_proto::LdapResultCode;
 use serde::{Deserialize, Deserializer, de};
@@ -231,6 +231,35 @@ pub fn result_named(name: &str) -> Option<LdapResultCode> {
         .iter()
         .find(|(known, _)| known.to_lowercase() == plain)
         .map(|(_, code)| code.clone())
+}
+
+/// The name of a result in RFC 4511.
+pub(super) fn result_name(code: &LdapResultCode) -> String {
+    let known = RESULTS
+        .iter()
+        .find(|(_, known)| known == code)
+        .map(|(name, _)| *name);
+    match (known, code) {
+        (Some(name), _) => name.to_owned(),
+        (None, LdapResultCode::CompareTrue) => "compareTrue".to_owned(),
+        (None, LdapResultCode::CompareFalse) => "compareFalse".to_owned(),
+        (None, code) => format!("{code:?}"),
+    }
+}
+
+/// As the journal says it.
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Result(code) => write!(f, "result {}", result_name(code)),
+            Self::After(delay) => write!(f, "after {} ms", delay.as_millis()),
+            Self::Silent => f.write_str("silent"),
+            Self::Reset => f.write_str("reset"),
+            Self::SecondEntry => f.write_str("second entry"),
+            Self::AnsweredTwice => f.write_str("answered twice"),
+            Self::Certificate(certificate) => write!(f, "certificate {certificate:?}"),
+        }
+    }
 }
 
 /// The results a directory can answer with (RFC 4511 §4.1.9).

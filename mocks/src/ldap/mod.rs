@@ -1,17 +1,31 @@
 //! A directory on a real socket: LDAP version 3 (RFC 4511) in two flavours.
+//!
+//! A connection is a `session`; it cuts requests off the `wire`, lets a `fault` strike them,
+//! answers them from the `tree` of entries (`bind`, `search`, `filter`) and writes each into the
+//! `journal`. Entries come from people (`flavour` says how they are written down) or from `ldif`.
 
 pub mod fault;
+pub mod journal;
 
+mod account;
+mod answer;
+mod armed;
+mod bind;
+mod directory;
+mod dn;
+mod entry;
+mod filter;
+mod flavour;
+mod ldif;
+mod output;
+mod schema;
+mod search;
+mod session;
+mod tree;
+mod wire;
+
+pub use directory::{Clock, Directory, DirectoryBuilder, StartError};
 pub use fault::{DirectoryFault, Effect, Operation, Strikes};
-
-/// Whose habits the directory has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Flavour {
-    /// OpenLDAP's slapd: telephoneNumberMatch, `entryUUID`, `entryCSN`, bare refusals.
-    #[default]
-    OpenLdap,
-    /// Active Directory: text comparison, `objectGUID`, `userAccountControl`, `uSNChanged`,
-    /// refusals that say why.
-    Ad,
-}
+pub use flavour::Flavour;
+pub use journal::{Journal, Kind, Record};
+pub use ldif::LdifError;
