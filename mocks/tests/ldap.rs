@@ -57,8 +57,8 @@ struct Client<'d> {
 
 impl<'d> Client<'d> {
     fn of(directory: &'d Directory) -> Self {
-        let ca = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(ca.path(), directory.ca_pem()).unwrap();
+        let ca = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(ca.path(), directory.ca_pem()).expect("a file just made");
         Self { directory, ca }
     }
 
@@ -68,19 +68,20 @@ impl<'d> Client<'d> {
     }
 
     async fn run_at(&self, url: &str, program: &str, arguments: &[&str]) -> (i32, String) {
+        let client = Command::new(program)
+            .args(["-x", "-H", url])
+            .args(arguments)
+            .env("LDAPTLS_CACERT", self.ca.path())
+            .kill_on_drop(true)
+            .output();
+        let output = timeout(Duration::from_secs(20), client)
+            .await
+            .expect("the client ends");
         let Output {
             status,
             stdout,
             stderr,
-        } = Command::new(program)
-            .args(["-x", "-H", url, "-o", "nettimeout=5"])
-            .args(arguments)
-            .env("LDAPTLS_CACERT", self.ca.path())
-            .env("LDAPNOINIT", "1")
-            .env("LDAPNOINIT_", "1")
-            .output()
-            .await
-            .expect("ci/install-components installs ldap-utils");
+        } = output.expect("ci/install-components installs ldap-utils");
         let text = [stdout, stderr].concat();
         (
             status.code().unwrap_or(-1),
@@ -233,7 +234,7 @@ async fn chained_membership_is_followed_round_a_ring() {
         let (_, answer) = client
             .run("ldapsearch", &[&base[..], &[&filter, "cn"]].concat())
             .await;
-        assert_eq!(answer.matches("dn: ").count(), hits, "{filter}: {answer}");
+        assert_eq!(answer.matches("dn:").count(), hits, "{filter}: {answer}");
     }
 }
 
@@ -309,7 +310,7 @@ async fn openldap_tells_more_to_those_who_ask_with_the_password_policy_control()
         let name = format!("uid={user},ou=people,dc=lab,dc=test");
         let bind = ["-e", "ppolicy", "-D", &name, "-w", password];
         let (_, answer) = client.run("ldapwhoami", &bind).await;
-        assert_eq!(answer.lines().next(), Some(says), "{user}");
+        assert!(answer.lines().any(|line| line == says), "{user}: {answer}");
     }
 }
 
@@ -476,7 +477,7 @@ async fn scopes_reach_as_far_as_they_say() {
             .run("ldapsearch", &["-LLL", "-b", base, "-s", scope, "1.1"])
             .await;
         assert_eq!(
-            answer.matches("dn: ").count(),
+            answer.matches("dn:").count(),
             hits,
             "{base} {scope}: {answer}"
         );
@@ -620,7 +621,7 @@ async fn ten_thousand_people_come_in_pages() {
         ];
         let (code, answer) = client.run("ldapsearch", &asked).await;
         assert_eq!(
-            (code, answer.matches("dn: ").count()),
+            (code, answer.matches("dn:").count()),
             (0, 10_000),
             "{flavour:?}"
         );
@@ -637,17 +638,13 @@ async fn ten_thousand_people_come_in_pages() {
             (0, 10_000)
         };
         assert_eq!(
-            (code, answer.matches("dn: ").count()),
+            (code, answer.matches("dn:").count()),
             (expected, hits),
             "{flavour:?}"
         );
         let limited = ["-LLL", "-z", "7", "-b", &base, "(mobile=*)", "1.1"];
         let (code, answer) = client.run("ldapsearch", &limited).await;
-        assert_eq!(
-            (code, answer.matches("dn: ").count()),
-            (4, 7),
-            "{flavour:?}"
-        );
+        assert_eq!((code, answer.matches("dn:").count()), (4, 7), "{flavour:?}");
     }
 }
 
@@ -741,7 +738,8 @@ async fn faults_strike_what_they_are_meant_for() {
     let ada = directory.name_of("ada").unwrap();
     for (text, bind, search) in [
         ("operation = \"search\"\nresult = \"busy\"", 0, 51),
-        ("operation = \"bind\"\nresult = \"unavailable\"", 52, 0),
+        // `ldapsearch` binds as nobody first.
+        ("operation = \"bind\"\nresult = \"unavailable\"", 52, 52),
         (
             "operation = \"any\"\nresult = \"unwillingToPerform\"",
             53,
@@ -992,7 +990,7 @@ async fn ldif_is_loaded_with_hashed_passwords_and_its_mistakes_have_a_line() {
     let ldif = "dn: dc=lab,dc=test\nobjectClass: domain\ndc: lab\n\n\
         dn: uid=eva,dc=lab,dc=test\nobjectClass: person\nuid: eva\ncn: Eva\n\
         entryUUID: 6e8bc430-9c3a-11d9-9669-0800200c9a66\n\
-        userPassword: {SSHA}SMsEKFPcpoDVcAyTxM8DiUyDmadhYmNk\n\n\
+        userPassword: {SSHA}1G904nLkTkGWjKNnQuB/hpWXC/hzYWx0c2FsdA==\n\n\
         dn: uid=off,dc=lab,dc=test\nobjectClass: person\nuid: off\nuserPassword: secret\n\
         pwdAccountLockedTime: 000001010000Z\n";
     let built = |text: &str| {

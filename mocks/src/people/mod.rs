@@ -2,6 +2,12 @@
 
 use std::fmt;
 
+pub mod strategy;
+
+mod spelling;
+
+pub use spelling::{Fiction, Spelling};
+
 /// Somebody in the directory.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Person {

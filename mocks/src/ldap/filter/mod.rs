@@ -12,6 +12,8 @@ use ldap3_lber::{
 };
 
 mod evaluate;
+#[cfg(test)]
+mod tests;
 
 pub(in crate::ldap) use evaluate::{Truth, candidates};
 
