@@ -295,3 +295,74 @@ const RESULTS: [(&str, LdapResultCode); 24] = {
         ("other", R::Other),
     ]
 };
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ldap3_proto::LdapResultCode;
+    use proptest::prelude::*;
+
+    use super::{DirectoryFault, Effect, Operation, Strikes, result_name, result_named};
+
+    fn read(text: &str) -> Result<DirectoryFault, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn faults_are_read_as_a_scenario_writes_them() {
+        let busy = Effect::Result(LdapResultCode::Busy);
+        let third = DirectoryFault::nth(Operation::Search, 3, busy.clone());
+        assert_eq!(
+            read("operation = \"search\"\nnth = 3\nresult = \"busy\""),
+            Ok(third)
+        );
+        let late = Effect::After(Duration::from_secs(4));
+        let late = DirectoryFault::always(Operation::Bind, late);
+        assert_eq!(read("operation = \"bind\"\nafter = \"4s\""), Ok(late));
+        let some = DirectoryFault {
+            operation: Operation::Any,
+            strikes: Strikes::Probability(0.5),
+            effect: Effect::Silent,
+        };
+        assert_eq!(read("probability = 0.5\nsilent = true"), Ok(some));
+        let range = read("nth = \"2..4\"\nresult = \"BUSY\"").map(|fault| fault.strikes);
+        assert_eq!(range, Ok(Strikes::Nth(2..=4)));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, named) in [
+            ("result = \"bussy\"", "bussy"),
+            ("", "has 0"),
+            ("silent = true\nreset = true", "has 2"),
+            ("nth = 0\nsilent = true", "counts from 1"),
+            ("nth = \"3..2\"\nsilent = true", "ends after"),
+            ("nth = \"x\"\nsilent = true", "neither"),
+            ("nth = 1\nprobability = 0.5\nsilent = true", "exclude"),
+            ("probability = 1.5\nsilent = true", "between 0 and 1"),
+            ("after = \"4\"", "duration"),
+            ("operation = \"serch\"\nsilent = true", "serch"),
+            ("operaton = \"search\"\nsilent = true", "operaton"),
+            ("operation = \"connect\"\nresult = \"busy\"", "connect"),
+            ("operation = \"bind\"\ncertificate = \"expired\"", "connect"),
+        ] {
+            let says = read(text).unwrap_err();
+            assert!(says.contains(named), "{text}: {says}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_result_name_is_known_or_refused(name in "\\PC{0,20}") {
+            if let Some(code) = result_named(&name) {
+                prop_assert_eq!(result_named(&result_name(&code)), Some(code));
+            }
+        }
+
+        #[test]
+        fn any_duration_is_read_or_refused(text in "[0-9a-zµ. -]{0,24}") {
+            let _ = super::duration(&text);
+        }
+    }
+}
