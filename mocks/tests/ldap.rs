@@ -523,6 +523,46 @@ async fn the_root_says_what_it_is() {
 }
 
 #[tokio::test]
+async fn the_schema_says_how_numbers_are_compared_and_stays_out_of_other_searches() {
+    let openldap = directory(Flavour::OpenLdap).await;
+    let client = Client::of(&openldap);
+    let asked = [
+        "-LLL",
+        "-o",
+        "ldif_wrap=no",
+        "-b",
+        "cn=Subschema",
+        "-s",
+        "base",
+        "attributeTypes",
+    ];
+    let (_, answer) = client.run("ldapsearch", &asked).await;
+    let mobile = answer.lines().find(|line| line.contains("'mobile'"));
+    assert!(
+        mobile.is_some_and(|line| line.contains("EQUALITY telephoneNumberMatch")),
+        "{answer}"
+    );
+
+    let ad = directory(Flavour::Ad).await;
+    let client = Client::of(&ad);
+    let flags = [
+        "-LLL",
+        "-b",
+        "CN=Schema,CN=Configuration,DC=lab,DC=test",
+        "(lDAPDisplayName=mobile)",
+    ];
+    let (_, answer) = client.run("ldapsearch", &flags).await;
+    assert!(answer.contains("searchFlags: 0"), "{answer}");
+    let domain = ["-LLL", "-b", "DC=lab,DC=test", "(lDAPDisplayName=mobile)"];
+    let (_, answer) = client.run("ldapsearch", &domain).await;
+    assert!(!answer.contains("searchFlags"), "{answer}");
+    assert!(
+        answer.contains("CN=Configuration,dc=lab,dc=test"),
+        "referred on: {answer}"
+    );
+}
+
+#[tokio::test]
 async fn starttls_and_ldaps_show_a_certificate_that_the_authority_vouches_for() {
     for flavour in FLAVOURS {
         let directory = directory(flavour).await;

@@ -12,6 +12,7 @@ mod slapd;
 mod active_directory;
 mod hostile;
 mod index;
+mod mocked;
 mod openldap;
 mod outages;
 mod tls;

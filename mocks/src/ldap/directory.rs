@@ -25,7 +25,7 @@ use super::{
     fault::DirectoryFault,
     journal::Journal,
     ldif::{self, LdifError},
-    session,
+    published, session,
     tree::Tree,
 };
 use crate::{
@@ -289,6 +289,11 @@ impl DirectoryBuilder {
             for (kind, value) in components {
                 entry.set(*flavour, &kind, false, [value]);
             }
+            if tree.named(&entry.dn).is_none() {
+                tree.add(entry, now).map_err(content)?;
+            }
+        }
+        for entry in published::entries(*flavour, suffix).map_err(content)? {
             if tree.named(&entry.dn).is_none() {
                 tree.add(entry, now).map_err(content)?;
             }

@@ -7,6 +7,7 @@ use super::{
     account::{Account, Password},
     dn::{self, Dn, NotADn},
     entry::Entry,
+    published,
     tree::Tree,
 };
 use crate::people::{Person, Status};
@@ -173,7 +174,12 @@ impl Flavour {
     pub(super) fn root_dse(self, tree: &Tree, suffix: &str) -> Entry {
         let mut root = Entry::new(String::new(), Dn::default());
         let hidden = self == Self::OpenLdap;
-        root.set(self, "objectClass", false, ["top"]);
+        let class = if hidden {
+            "OpenLDAProotDSE"
+        } else {
+            "domainDNS"
+        };
+        root.set(self, "objectClass", false, ["top", class]);
         root.set(
             self,
             "vendorName",
@@ -196,12 +202,21 @@ impl Flavour {
                     true,
                     [oid::START_TLS, oid::WHO_AM_I],
                 );
+                root.set(self, "subschemaSubentry", true, [published::SUBSCHEMA]);
                 root.set(self, "supportedFeatures", true, ["1.3.6.1.4.1.4203.1.5.1"]);
             }
             Self::Ad => {
                 let host = format!("dc1.{}", domain(suffix));
                 root.set(self, "defaultNamingContext", false, [suffix]);
                 root.set(self, "rootDomainNamingContext", false, [suffix]);
+                let apart = published::configuration(suffix);
+                root.set(self, "configurationNamingContext", false, [apart]);
+                root.set(
+                    self,
+                    "schemaNamingContext",
+                    false,
+                    [published::schema(suffix)],
+                );
                 root.set(self, "dnsHostName", false, [host]);
                 root.set(
                     self,

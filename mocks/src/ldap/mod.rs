@@ -18,6 +18,7 @@ mod filter;
 mod flavour;
 mod ldif;
 mod output;
+mod published;
 mod schema;
 mod search;
 mod session;

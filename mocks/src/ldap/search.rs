@@ -12,7 +12,7 @@ use super::{
     dn::Dn,
     entry::{Attribute, Entry},
     filter::{Truth, candidates},
-    schema,
+    published, schema,
     tree::Tree,
     wire::Search,
 };
@@ -48,12 +48,17 @@ pub(super) fn find(
             matched: above(tree, &base),
         });
     };
+    // A naming context of its own is reached only from within.
+    let apart = tree.apart().filter(|apart| !base.is_within(apart));
     let fits = |entry: &Entry| {
         (deleted_too || !entry.is_deleted())
+            && apart
+                .as_ref()
+                .is_none_or(|apart| !entry.dn.is_within(apart))
             && in_scope(&entry.dn, &base, &search.scope)
             && search.filter.holds(entry, tree) == Truth::True
     };
-    if search.scope == LdapSearchScope::Base && Dn::parse(&settings.suffix).as_ref() == Ok(&base) {
+    if search.scope == LdapSearchScope::Base && tree.top() == Some(&base) {
         let top = with_context(tree, start);
         return Ok(Some(top).filter(|entry| fits(entry)).into_iter().collect());
     }
@@ -197,7 +202,8 @@ pub(super) fn second(entry: &LdapSearchResultEntry) -> LdapSearchResultEntry {
 /// Where the rest of a domain is said to be.
 pub(super) fn elsewhere(suffix: &str) -> String {
     format!(
-        "ldap://{}/CN=Configuration,{suffix}",
-        super::flavour::domain(suffix)
+        "ldap://{}/{}",
+        super::flavour::domain(suffix),
+        published::configuration(suffix)
     )
 }

@@ -9,7 +9,7 @@ use super::{
     Flavour,
     dn::{self, Dn},
     entry::Entry,
-    schema,
+    published, schema,
 };
 
 /// All entries of one directory.
@@ -17,6 +17,8 @@ use super::{
 pub(super) struct Tree {
     flavour: Flavour,
     suffix: String,
+    top: Option<Dn>,
+    apart: Option<Dn>,
     /// A place stays empty when its entry goes, so that the others keep theirs.
     places: Vec<Option<Arc<Entry>>>,
     by_name: HashMap<String, usize>,
@@ -36,6 +38,8 @@ impl Tree {
         Self {
             flavour,
             suffix: suffix.to_owned(),
+            top: Dn::parse(suffix).ok(),
+            apart: Dn::parse(&published::configuration(suffix)).ok(),
             places: Vec::new(),
             by_name: HashMap::new(),
             by_value: HashMap::new(),
@@ -50,6 +54,16 @@ impl Tree {
     /// Whose habits count.
     pub(super) fn flavour(&self) -> Flavour {
         self.flavour
+    }
+
+    /// The name of the entry at the top.
+    pub(super) fn top(&self) -> Option<&Dn> {
+        self.top.as_ref()
+    }
+
+    /// The name of the part that a search reaches only from within.
+    pub(super) fn apart(&self) -> Option<&Dn> {
+        self.apart.as_ref()
     }
 
     /// Is there, or might there be, an attribute with this key?
