@@ -20,3 +20,4 @@ mod process;
 mod refusals;
 mod secrets;
 mod store;
+mod world;
