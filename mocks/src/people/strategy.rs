@@ -57,8 +57,8 @@ pub enum Event {
     Withheld(String),
     /// Somebody tries to log in with an OTP that was heard.
     LogIn {
-        /// Who, by the order in the directory, over and over.
-        who: u8,
+        /// Who, by the order in the directory, over and over; the one whose OTP it is if absent.
+        who: Option<u8>,
         /// Which of the OTPs heard so far: 0 is the latest.
         otp: u8,
         /// With the right password.
@@ -149,7 +149,7 @@ pub fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         6 => (number(), spelling()).prop_map(|(number, spelling)| Event::Call { number, spelling }),
         1 => select(nobody).prop_map(|text| Event::Withheld(text.to_owned())),
-        6 => (0_u8..8, 0_u8..4, prop::bool::weighted(0.8)).prop_map(|(who, otp, right_password)| {
+        6 => (prop::option::weighted(0.3, 0_u8..8), 0_u8..3, prop::bool::weighted(0.8)).prop_map(|(who, otp, right_password)| {
             Event::LogIn { who, otp, right_password }
         }),
         2 => (0_u8..8, 0_u32..1_000_000).prop_map(|(who, otp)| Event::Guess { who, otp }),
