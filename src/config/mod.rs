@@ -25,10 +25,7 @@ use crate::{
     },
     http::Refusals,
     otp::{
-        OtpPolicy,
-        lockout::LockoutPolicy,
-        store::redis::RedisConfig,
-        throttle::ThrottlePolicy,
+        OtpPolicy, lockout::LockoutPolicy, store::redis::RedisConfig, throttle::ThrottlePolicy,
         validate::ValidatePolicy,
     },
     phone_number::NumberPlan,

@@ -5,14 +5,15 @@ use std::{
     fmt::Write as _,
     fs,
     net::SocketAddr,
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use callotp::{
-    app::{App, Surroundings},
+    app::{App, Reloader, Surroundings},
     clock::{ManualClock, SystemEntropy, Timestamp},
-    config::{self, Environment},
+    config::{self, Config, Environment},
     shutdown::{self, Trigger},
     telemetry::{Log, log::Format},
 };
@@ -209,6 +210,7 @@ pub struct Stage {
     pub trigger: Trigger,
     log: Captured,
     http: reqwest::Client,
+    reloader: Reloader,
     running: JoinHandle<()>,
 }
 
@@ -262,8 +264,7 @@ impl Stage {
     pub async fn in_folder(folder: TempDir, toml: &str) -> Self {
         let path = folder.path().join("callotp.toml");
         fs::write(&path, toml).expect("a written file");
-        let config = config::load(&path, &Environment::of(Vec::<(String, String)>::new()))
-            .unwrap_or_else(|problems| panic!("{problems}\n{toml}"));
+        let config = configuration(&path);
         let clock = ManualClock::at(Timestamp::from_millis(1_800_000_000_000));
         let log = Captured::default();
         let surroundings = Surroundings {
@@ -284,8 +285,17 @@ impl Stage {
             trigger,
             log,
             http: reqwest::Client::new(),
+            reloader: app.reloader(),
             running: tokio::spawn(app.run(told)),
         }
+    }
+
+    /// Reads the configuration again: connections to directories are new, OTPs, failures and
+    /// locks stay.
+    pub async fn reload(&self) {
+        let config = configuration(&self.folder.path().join("callotp.toml"));
+        let taken = self.reloader.reload(config).await;
+        taken.expect("a configuration that was good before");
     }
 
     /// The request of the document for `number`, not yet sent.
@@ -391,6 +401,11 @@ impl Stage {
         }
         log.text()
     }
+}
+
+fn configuration(path: &Path) -> Config {
+    config::load(path, &Environment::of(Vec::<(String, String)>::new()))
+        .unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 /// A log that is kept in memory.

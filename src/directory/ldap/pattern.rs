@@ -1,0 +1,194 @@
+//! What is asked of a directory when a number calls.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+use rlibphonenumber::PHONE_NUMBER_UTIL;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
+
+use super::{dialect::Dialect, entry::Entry};
+use crate::{
+    clock::{Clock, Deadline, Timestamp},
+    directory::{
+        DirectoryFault,
+        filter::{Attribute, Filter},
+    },
+    phone_number::PhoneNumber,
+};
+
+/// Scans at once. Each may cost the directory as much as thousands of other questions.
+const SCANS_AT_ONCE: usize = 2;
+
+/// A scan that takes longer than this is not worth it at every call from a stranger.
+const TOO_LONG: Duration = Duration::from_secs(1);
+
+/// For how long scans are left out once the directory has shown that it cannot do them.
+const LEAVE_OUT: Duration = Duration::from_secs(10 * 60);
+
+/// Fewer digits than this are in too many numbers.
+const FEWEST_DIGITS: usize = 5;
+
+/// True if one of the phone attributes is written in a way worth asking for. Directories
+/// answer this from an index if they have one.
+pub(super) fn spelt(
+    phones: &[Attribute],
+    spellings: &[String],
+    dialect: Option<&Dialect>,
+) -> Filter {
+    Filter::Or(
+        phones
+            .iter()
+            .flat_map(|phone| {
+                let ignores_spacing = dialect.is_some_and(|d| d.ignores_spacing(phone.as_str()));
+                as_compared(spellings, ignores_spacing)
+                    .into_iter()
+                    .map(|spelling| Filter::equal(phone, spelling))
+            })
+            .collect(),
+    )
+}
+
+/// Spellings that an attribute compares as different.
+fn as_compared(spellings: &[String], ignores_spacing: bool) -> Vec<String> {
+    let mut compared = Vec::with_capacity(spellings.len());
+    for spelling in spellings {
+        let spelling = match ignores_spacing {
+            true => spelling.replace([' ', '-'], ""),
+            false => spelling.clone(),
+        };
+        if !compared.contains(&spelling) {
+            compared.push(spelling);
+        }
+    }
+    compared
+}
+
+/// True if one of the phone attributes has the number's digits in their order, whatever
+/// stands between them. No index helps a directory to answer this. `None` if the number
+/// has one spelling only, or too few digits.
+pub(super) fn in_any_spelling(
+    phones: &[Attribute],
+    spellings: &[String],
+    number: &PhoneNumber,
+) -> Option<Filter> {
+    let digits = significant_digits(number);
+    if digits.len() < FEWEST_DIGITS || spellings.len() < 2 {
+        return None;
+    }
+    let in_order = |attribute: &Attribute, digits: &mut dyn Iterator<Item = char>| Filter::Parts {
+        attribute: attribute.clone(),
+        initial: Vec::new(),
+        any: digits.map(|digit| digit.to_string().into_bytes()).collect(),
+        last: Vec::new(),
+    };
+    // U+FF10 FULLWIDTH DIGIT ZERO and its nine successors.
+    let wide = |digit: char| char::from_u32(0xff10 + digit.to_digit(10)?);
+    let filters = phones.iter().flat_map(|phone| {
+        [
+            in_order(phone, &mut digits.chars()),
+            in_order(phone, &mut digits.chars().filter_map(wide)),
+        ]
+    });
+    Some(Filter::Or(filters.collect()))
+}
+
+/// Keeps scans few, and leaves them out where the directory cannot do them.
+pub(super) struct Scans {
+    permits: Semaphore,
+    left_out_until: AtomicU64,
+}
+
+impl Default for Scans {
+    fn default() -> Self {
+        Self {
+            permits: Semaphore::new(SCANS_AT_ONCE),
+            left_out_until: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Scans {
+    /// Runs `scan`, or finds nobody if scans are left out at present.
+    pub(super) async fn run(
+        &self,
+        scan: impl Future<Output = Result<Vec<Entry>, DirectoryFault>>,
+        deadline: Deadline,
+        clock: &dyn Clock,
+    ) -> Result<Vec<Entry>, DirectoryFault> {
+        let left_out = |now: Timestamp| now.as_millis() < self.left_out_until.load(Relaxed);
+        if left_out(clock.now()) {
+            return Ok(Vec::new());
+        }
+        let _permit = timeout_at(deadline.instant(), self.permits.acquire())
+            .await
+            .map_err(|_| DirectoryFault::TimedOut)?;
+        if left_out(clock.now()) {
+            return Ok(Vec::new());
+        }
+        let started = Instant::now();
+        let found = scan.await;
+        let reason = match &found {
+            Ok(_) if started.elapsed() <= TOO_LONG => return found,
+            Ok(_) => "it takes long".to_owned(),
+            Err(DirectoryFault::Unavailable(_)) => return found,
+            Err(fault) => fault.to_string(),
+        };
+        tracing::warn!(
+            %reason,
+            "the directory cannot look for numbers in every spelling; for ten minutes only \
+             the usual spellings are asked for (lookup = \"index\" knows all of them)"
+        );
+        let until = clock.now().after(LEAVE_OUT).as_millis();
+        self.left_out_until.store(until, Relaxed);
+        match found {
+            Err(DirectoryFault::Unusable(_)) => Ok(Vec::new()),
+            found => found,
+        }
+    }
+}
+
+/// The digits that every spelling has: without country code and trunk prefix.
+fn significant_digits(number: &PhoneNumber) -> String {
+    let text = number.as_str();
+    let code = PHONE_NUMBER_UTIL
+        .parse(text, None)
+        .map_or(0, |parsed| parsed.country_code.to_string().len());
+    text.chars()
+        .filter(char::is_ascii_digit)
+        .skip(code)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phone_number::{Matching, NumberPlan};
+
+    #[test]
+    fn the_digits_of_every_spelling_are_asked_for() {
+        let plan = NumberPlan::new("SE", Matching::Normalised, []).expect("a plan");
+        let number = plan.read("070-174 06 05").expect("a number");
+        let phones = [Attribute::new("mobile").expect("a name")];
+        let spellings = plan.spellings(&number, None);
+        let filter = in_any_spelling(&phones, &spellings, &number).expect("a filter");
+        let (ascii, wide) = ("(mobile=*7*0*1*7*4*0*6*0*5*)", "(mobile=*\\ef\\bc\\97*");
+        assert!(
+            filter.to_string().starts_with(&format!("(|{ascii}{wide}")),
+            "{filter}"
+        );
+        let spelt = spelt(&phones, &spellings, None).to_string();
+        assert!(spelt.contains("(mobile=+46701740605)"), "{spelt}");
+    }
+
+    #[test]
+    fn what_is_compared_without_spaces_is_asked_for_once() {
+        let spellings = ["070-174 06 05", "0701740605", "070 1740605"].map(str::to_owned);
+        assert_eq!(as_compared(&spellings, true), ["0701740605"]);
+        assert_eq!(as_compared(&spellings, false), spellings);
+    }
+}
