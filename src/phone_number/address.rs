@@ -178,6 +178,7 @@ fn percent_decoded(text: &str) -> Cow<'_, str> {
         let octet = (bytes[at] == b'%')
             .then(|| text.get(at + 1..at + 3))
             .flatten()
+            .filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
             .and_then(|hex| u8::from_str_radix(hex, 16).ok());
         decoded.push(octet.unwrap_or(bytes[at]));
         at += if octet.is_some() { 3 } else { 1 };
