@@ -31,40 +31,31 @@ impl Server {
         let monitor = format!("sentinel monitor otp 127.0.0.1 {master} 1");
         let settings = [
             monitor.as_str(),
-            "sentinel down-after-milliseconds otp 400",
-            "sentinel failover-timeout otp 1500",
+            // Not so soon that a busy machine looks like a dead one.
+            "sentinel down-after-milliseconds otp 1500",
+            "sentinel failover-timeout otp 3000",
         ];
         Self::run(free_port(), "", &settings, &["--sentinel"])
     }
 
     fn run(port: u16, base: &str, settings: &[&str], flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("redis.conf");
         let own = format!(
             "bind 127.0.0.1\nport {port}\ndir {}\n{base}{}\n",
             folder.path().display(),
             settings.join("\n")
         );
-        std::fs::write(&path, own).expect("a configuration");
-        let mut process = Command::new("redis-server")
-            .arg(&path)
-            .args(flags)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("redis-server is installed (ci/install-components)");
-        let started = Instant::now();
-        while !answers(port) {
-            let ended = process.try_wait().expect("our child");
-            assert!(ended.is_none(), "redis-server ended: {ended:?}");
-            assert!(started.elapsed() < Duration::from_secs(20), "no answer");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        std::fs::write(folder.path().join("redis.conf"), own).expect("a configuration");
         Self {
-            process,
+            process: spawn(folder.path(), port, flags),
             port,
             folder,
         }
+    }
+
+    /// Starts it again after its end, with what it has on its disk.
+    pub(crate) fn restart(&mut self) {
+        self.process = spawn(self.folder.path(), self.port, &[]);
     }
 
     pub(crate) fn url(&self) -> String {
@@ -99,6 +90,24 @@ impl Drop for Server {
         let _gone = self.process.kill();
         let _gone = self.process.wait();
     }
+}
+
+fn spawn(folder: &Path, port: u16, flags: &[&str]) -> Child {
+    let mut process = Command::new("redis-server")
+        .arg(folder.join("redis.conf"))
+        .args(flags)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("redis-server is installed (ci/install-components)");
+    let started = Instant::now();
+    while !answers(port) {
+        let ended = process.try_wait().expect("our child");
+        assert!(ended.is_none(), "redis-server ended: {ended:?}");
+        assert!(started.elapsed() < Duration::from_secs(20), "no answer");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    process
 }
 
 /// A port that is free now, and low enough for a cluster's second one.

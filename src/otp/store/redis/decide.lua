@@ -10,9 +10,15 @@
 -- later (ARGV[3]); the decisions go by the moments.
 
 local op, now, slack = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-if not now then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
+local time = redis.call('TIME')
+local here = time[1] * 1000 + math.floor(time[2] / 1000)
+now = now or here
+
+-- Whoever asked has given up, and answered its own caller with a fault: a decision that
+-- lay in a queue until now must not happen behind their backs.
+local deadline = tonumber(ARGV[4])
+if deadline and here > deadline then
+  return redis.error_reply('LATE the decision came too late')
 end
 
 local function ms(number)
@@ -23,7 +29,7 @@ end
 -- last requests that were allowed.
 if op == 'request' then
   local number = KEYS[1]
-  local span, lookback, quarantine = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+  local span, lookback, quarantine = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
   local known = redis.call('GET', number) or ''
   local till = tonumber(string.match(known, '^q(%d+)$'))
   if till and till > now then
@@ -123,7 +129,7 @@ if op == 'bind' then
     return 0
   end
   redis.call('HDEL', user, 'c', 'h')
-  redis.call('HSET', user, 'o', ARGV[4], 'x', ms(now + tonumber(ARGV[5])), 'a', 0)
+  redis.call('HSET', user, 'o', ARGV[5], 'x', ms(now + tonumber(ARGV[6])), 'a', 0)
   keep()
   return 1
 end
@@ -138,30 +144,30 @@ if op == 'try' then
     return 2
   end
   local right = false
-  for n = 12, #ARGV do
+  for n = 13, #ARGV do
     right = same(record[1], ARGV[n]) or right
   end
   if right then
     if record[4] and tonumber(record[4]) > now then
       return 3
     end
-    redis.call('HSET', user, 'c', ARGV[4], 'h', ms(now + tonumber(ARGV[5])))
+    redis.call('HSET', user, 'c', ARGV[5], 'h', ms(now + tonumber(ARGV[6])))
     return 1
   end
   local answer = 8
-  if tonumber(record[3]) + 1 >= tonumber(ARGV[6]) then
+  if tonumber(record[3]) + 1 >= tonumber(ARGV[7]) then
     redis.call('HDEL', user, 'o', 'x', 'a', 'c', 'h')
     answer = answer + 1
   else
     redis.call('HINCRBY', user, 'a', 1)
   end
-  answer = answer + 2 * count_failure(7)
+  answer = answer + 2 * count_failure(8)
   keep()
   return answer
 end
 
 if op == 'consume' then
-  if not holds(ARGV[4]) then
+  if not holds(ARGV[5]) then
     return 0
   end
   redis.call('DEL', user)
@@ -170,17 +176,17 @@ end
 
 -- 0 the claim does not hold, 1 counted, 2 locked.
 if op == 'fail' then
-  if not holds(ARGV[4]) then
+  if not holds(ARGV[5]) then
     return 0
   end
   redis.call('HDEL', user, 'c', 'h')
-  local answer = 1 + count_failure(5)
+  local answer = 1 + count_failure(6)
   keep()
   return answer
 end
 
 if op == 'release' then
-  if holds(ARGV[4]) then
+  if holds(ARGV[5]) then
     redis.call('HDEL', user, 'c', 'h')
   end
   return 1
@@ -191,12 +197,12 @@ if op == 'is_locked' then
 end
 
 if op == 'lock' then
-  local till = ARGV[5]
+  local till = ARGV[6]
   local lasts = tonumber(till) or math.huge
   if lasts <= math.max(now, lock_ends()) then
     return 0
   end
-  put_lock(ARGV[4], till, ARGV[6], ARGV[7])
+  put_lock(ARGV[5], till, ARGV[7], ARGV[8])
   return 1
 end
 

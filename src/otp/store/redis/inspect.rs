@@ -229,7 +229,9 @@ pub(super) async fn keys_like(link: &Link, pattern: &str) -> Result<Vec<String>,
 
 async fn server_time(link: &Link) -> Result<Timestamp, StoreFault> {
     let (seconds, micros): (u64, u64) = ask(link, &redis::cmd("TIME")).await?;
-    Ok(Timestamp::from_millis(seconds * 1000 + micros / 1000))
+    let time = Timestamp::from_millis(seconds * 1000 + micros / 1000);
+    link.note(time);
+    Ok(time)
 }
 
 async fn ask<R: FromRedisValue>(link: &Link, command: &Cmd) -> Result<R, StoreFault> {

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind,
     IntoConnectionInfo as _, Pipeline, RedisError, RedisFuture, RedisResult, Script,
@@ -27,15 +27,17 @@ use redis::{
 use tokio::{
     sync::{Notify, Semaphore},
     task::JoinHandle,
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use super::RedisConfig;
-use crate::{otp::store::StoreFault, secret::Secret};
+use crate::{clock::Timestamp, otp::store::StoreFault, secret::Secret};
 
 /// For one decision. A validate makes two, and the directory wants its share of the
 /// answer's deadline too.
 const ANSWER: Duration = Duration::from_millis(500);
+/// What a decision may come late, since two machines never quite agree about the time.
+const GRACE: Duration = Duration::from_millis(250);
 /// For one attempt to connect, everything included.
 const CONNECT: Duration = Duration::from_secs(2);
 /// Connections to one server. Many decisions travel on each at once.
@@ -63,6 +65,8 @@ pub(super) struct Link {
 struct Shared {
     state: ArcSwap<State>,
     broken: Notify,
+    /// What the server's clock said, and when.
+    time: ArcSwapOption<(Timestamp, Instant)>,
 }
 
 enum State {
@@ -73,8 +77,10 @@ enum State {
 impl Link {
     /// Connects, and stays connected as far as it can.
     pub(super) async fn open(config: RedisConfig) -> RedisResult<Self> {
+        let connections = connect(&config).await?;
         let shared = Arc::new(Shared {
-            state: ArcSwap::from_pointee(State::Up(connect(&config).await?)),
+            time: ArcSwapOption::new(time_of(&connections).await?),
+            state: ArcSwap::from_pointee(State::Up(connections)),
             broken: Notify::new(),
         });
         Ok(Self {
@@ -129,6 +135,25 @@ impl Link {
         }
     }
 
+    /// By when, on the server's clock, a decision that is sent now has to be taken: then
+    /// nobody waits for it any more. Empty in a cluster, which has no one clock.
+    pub(super) fn deadline(&self) -> String {
+        let time = self.shared.time.load_full();
+        time.map_or_else(String::new, |time| {
+            let (said, when) = *time;
+            let deadline = said.after(when.elapsed() + ANSWER + GRACE);
+            deadline.as_millis().to_string()
+        })
+    }
+
+    /// Notes what the server's clock says, so that the deadlines keep up with it.
+    pub(super) fn note(&self, time: Timestamp) {
+        if self.shared.time.load().is_some() {
+            let now = Instant::now();
+            self.shared.time.store(Some(Arc::new((time, now))));
+        }
+    }
+
     /// The connections, if there are any.
     pub(super) fn is_up(&self) -> Result<(), StoreFault> {
         match &*self.shared.state.load_full() {
@@ -162,8 +187,16 @@ async fn mend(shared: Arc<Shared>, config: RedisConfig) {
         shared.broken.notified().await;
         let mut patience = PATIENCE[0];
         let connections = loop {
-            match connect(&config).await {
-                Ok(connections) => break connections,
+            let connected = async {
+                let connections = connect(&config).await?;
+                let time = time_of(&connections).await?;
+                Ok((connections, time))
+            };
+            match connected.await {
+                Ok((connections, time)) => {
+                    shared.time.store(time);
+                    break connections;
+                }
                 Err(error) => {
                     let fault = StoreFault::Unavailable(plain(&error));
                     shared.state.store(Arc::new(State::Down(fault)));
@@ -224,12 +257,25 @@ fn slot(tag: &str) -> u16 {
     crc % 16384
 }
 
+/// What the server's clock says; nothing in a cluster.
+async fn time_of(connections: &[Connection]) -> RedisResult<Option<Arc<(Timestamp, Instant)>>> {
+    let Some(Connection::One(one)) = connections.first() else {
+        return Ok(None);
+    };
+    let time = redis::cmd("TIME");
+    let mut one = one.clone();
+    let asked = time.query_async(&mut one);
+    let (seconds, micros): (u64, u64) = timeout(ANSWER, asked).await.map_err(late)??;
+    let said = Timestamp::from_millis(seconds * 1000 + micros / 1000);
+    Ok(Some(Arc::new((said, Instant::now()))))
+}
+
+fn late(_: tokio::time::error::Elapsed) -> RedisError {
+    std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in time").into()
+}
+
 /// Opens all connections. Fails if any of them fails, or takes too long.
 async fn connect(config: &RedisConfig) -> RedisResult<Vec<Connection>> {
-    let late = |_| {
-        let what = std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in time");
-        RedisError::from(what)
-    };
     timeout(CONNECT, connect_now(config)).await.map_err(late)?
 }
 
@@ -362,6 +408,8 @@ async fn master(
 }
 
 fn certificates(config: &RedisConfig) -> RedisResult<TlsCertificates> {
+    // The client takes the process's provider; whoever was first has chosen the same.
+    let _chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let root_cert = match &config.ca {
         None => None,
         Some(path) => Some(fs::read(path).map_err(|error| {
@@ -382,7 +430,7 @@ fn is_of_the_connection(error: &RedisError) -> bool {
         || error.kind() == ErrorKind::AuthenticationFailed
         || matches!(
             error.code(),
-            Some("READONLY" | "LOADING" | "MASTERDOWN" | "NOREPLICAS" | "NOAUTH")
+            Some("READONLY" | "LOADING" | "MASTERDOWN" | "NOREPLICAS" | "NOAUTH" | "LATE")
         )
 }
 

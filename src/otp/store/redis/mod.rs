@@ -135,6 +135,7 @@ impl RedisStore {
             TimeSource::Server => invocation.arg("").arg(1_000),
             TimeSource::Given(clock) => invocation.arg(clock.now().as_millis()).arg(3_600_000),
         };
+        invocation.arg(self.link.deadline());
     }
 
     /// A number that nobody else has drawn: claims of several nodes must not be mistaken
