@@ -17,4 +17,5 @@ mod index;
 mod mocked;
 mod openldap;
 mod outages;
+mod reports;
 mod tls;
