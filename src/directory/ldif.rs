@@ -40,6 +40,7 @@ use crate::{
 };
 
 mod index;
+pub mod listing;
 mod load;
 mod people;
 pub mod reader;

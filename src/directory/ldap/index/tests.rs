@@ -13,7 +13,7 @@ fn number(place: u8) -> PhoneNumber {
 
 fn owners(index: &NumberIndex, of: u8) -> Vec<String> {
     let candidates = index.candidates(&number(of)).into_iter();
-    let mut owners: Vec<_> = candidates.map(|candidate| candidate.dn.into_string()).collect();
+    let mut owners: Vec<_> = candidates.map(|candidate| candidate.dn.into()).collect();
     owners.sort();
     owners
 }
