@@ -42,21 +42,20 @@ impl Row {
 }
 
 /// Runs the whole matrix; `watch` is told every line as it is done.
-pub async fn matrix(watch: impl FnMut(&Row)) -> Vec<Row> {
+pub async fn matrix(mut watch: impl FnMut(&Row)) -> Vec<Row> {
     let mutants = MUTANTS.iter().map(|mutant| Case::Mutant(*mutant));
     let variants = VARIANTS.iter().map(|variant| Case::Variant(*variant));
     let hostile = HOSTILE.iter().map(|hostile| Case::Hostile(*hostile));
-    // What takes longest begins first.
-    let cases: Vec<Case> = variants.rev().chain(hostile).chain(mutants).collect();
-    rows(cases, watch).await
-}
-
-async fn rows(cases: Vec<Case>, mut watch: impl FnMut(&Row)) -> Vec<Row> {
-    let mut done = stream::iter(cases).map(Case::row).buffer_unordered(AT_ONCE);
+    let cases = variants.chain(hostile).chain(mutants);
+    // Those that are about time are run when the others are through.
+    let (timed, others): (Vec<Case>, Vec<Case>) = cases.partition(Case::is_timed);
     let mut rows = Vec::new();
-    while let Some(row) = done.next().await {
-        watch(&row);
-        rows.push(row);
+    for cases in [others, timed] {
+        let mut done = stream::iter(cases).map(Case::row).buffer_unordered(AT_ONCE);
+        while let Some(row) = done.next().await {
+            watch(&row);
+            rows.push(row);
+        }
     }
     rows.sort_by_key(|row| (row.kind, row.name.clone()));
     rows
@@ -70,6 +69,14 @@ enum Case {
 }
 
 impl Case {
+    fn is_timed(&self) -> bool {
+        match self {
+            Self::Mutant(mutant) => mutant.fails.contains(&"latency"),
+            Self::Variant(variant) => variant.manner.delay > Duration::ZERO,
+            Self::Hostile(_) => false,
+        }
+    }
+
     async fn row(self) -> Row {
         let begun = tokio::time::Instant::now();
         let (kind, name) = match self {

@@ -43,7 +43,7 @@ pub(super) async fn keep_alive(session: &mut Session<'_>) -> Finding {
     let finding = on_one_connection(session).await;
     let finding = match finding.found {
         // Once may be chance: a server may close an idle connection at any moment.
-        Found::Broken => match session.control().await {
+        Found::Broken | Found::Untested | Found::Error => match session.control().await {
             Ok(()) => on_one_connection(session).await,
             Err(why) => Finding::untested(why),
         },
@@ -115,7 +115,10 @@ pub(super) async fn latency(session: &mut Session<'_>) -> Finding {
     };
     let percentile = percentile(&times);
     let (p99, max) = (percentile.as_millis(), slowest.as_millis());
-    let got = format!("{p99} ms, never above {max} ms, in {} answers", times.len());
+    let got = format!(
+        "99th percentile {p99} ms, slowest {max} ms, in {} answers",
+        times.len()
+    );
     let broken = p99 > u128::from(most) || max > u128::from(ever);
     let finding = match broken {
         true => Finding::broken(got)

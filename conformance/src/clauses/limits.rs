@@ -53,11 +53,13 @@ pub(super) async fn slow_body(session: &mut Session<'_>) -> Finding {
     if session.wire.is_http2() {
         return Finding::not_applicable("judged over HTTP/1.1 only");
     }
-    let request = session.golden().framed(Framing::Dribble {
-        promised: PROMISED,
-        pause: PAUSE,
-    });
-    let exchange = hold(session, &request).await;
+    let exchange = match session.slow.take() {
+        Some(exchange) => exchange,
+        None => {
+            let request = slow_request(session);
+            hold(session, &request).await
+        }
+    };
     let finding = match &exchange.result {
         Ok(answer) if answer.any_otp().is_some() => {
             Finding::broken(exchange.got()).likely("the body is read without regard to its length")
@@ -74,6 +76,33 @@ pub(super) async fn slow_body(session: &mut Session<'_>) -> Finding {
         Err(trouble) => Finding::trouble(trouble),
     };
     after(session, finding.expecting(expected).with(&exchange)).await
+}
+
+fn slow_request(session: &Session<'_>) -> Request {
+    session.golden().framed(Framing::Dribble {
+        promised: PROMISED,
+        pause: PAUSE,
+    })
+}
+
+/// Waits for a while, and watches the slow request meanwhile, if that is to be done at
+/// all: it is never complete, so that no OTP comes of it.
+pub(super) async fn wait_and_watch(session: &mut Session<'_>, wait: Duration) {
+    let selected = session
+        .selection
+        .clauses(session.target)
+        .into_iter()
+        .find(|clause| clause.id == "limits.slow-body");
+    let wanted = selected.is_some_and(|clause| {
+        super::not_applicable(clause, session.target, session.selection).is_none()
+    });
+    if !wanted || session.wire.is_http2() {
+        tokio::time::sleep(wait).await;
+        return;
+    }
+    let request = slow_request(session);
+    let ((), exchange) = tokio::join!(tokio::time::sleep(wait), hold(session, &request));
+    session.slow = Some(exchange);
 }
 
 fn held_open(limit: Duration) -> Finding {

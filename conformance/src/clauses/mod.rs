@@ -13,14 +13,18 @@ mod tenant;
 mod tls;
 mod validate;
 
-use crate::{catalogue::Clause, runner::Session, verdict::Finding};
+use crate::{
+    catalogue::Clause,
+    runner::Session,
+    selection::Selection,
+    target::{Auth, Target},
+    verdict::Finding,
+};
 
 /// Judges one clause.
 pub(crate) async fn judge(clause: &'static Clause, session: &mut Session<'_>) -> Finding {
-    if let Some(consent) = clause.consent
-        && !session.permits(consent)
-    {
-        return Finding::not_applicable(format!("needs consent: --allow {consent}"));
+    if let Some(why) = not_applicable(clause, session.target, session.selection) {
+        return Finding::not_applicable(why);
     }
     match clause.id {
         "golden.ok" => golden::ok(session).await,
@@ -70,7 +74,6 @@ pub(crate) async fn judge(clause: &'static Clause, session: &mut Session<'_>) ->
         "limits.slow-body" => limits::slow_body(session).await,
         "tls.version" => tls::version(session).await,
         "tls.chain" => tls::chain(session).await,
-        "backend.down" => Finding::not_applicable("the suite does not control the directory"),
         "validate.ok" => validate::ok(session).await,
         "validate.once" => validate::once(session).await,
         "validate.other-user" => validate::other_user(session).await,
@@ -81,6 +84,37 @@ pub(crate) async fn judge(clause: &'static Clause, session: &mut Session<'_>) ->
         "validate.race" => validate::race(session).await,
         other => Finding::error(format!("the suite does not know how to judge {other}")),
     }
+}
+
+/// Why a clause has nothing to judge on this target, when that can be told before anything
+/// is sent: by the target's description, or for want of a consent.
+pub(crate) fn not_applicable(
+    clause: &Clause,
+    target: &Target,
+    selection: &Selection,
+) -> Option<String> {
+    if let Some(consent) = clause.consent
+        && !selection.permits(consent, target)
+    {
+        return Some(format!("needs consent: --allow {consent}"));
+    }
+    let group = clause.id.split('.').next().unwrap_or_default();
+    let why = match (group, clause.id) {
+        ("backend", _) => "the suite does not control the directory",
+        ("tls", _) if !target.url.tls => "the target speaks plain HTTP",
+        ("auth", _) if matches!(target.auth, Auth::Network) => {
+            "the target knows its clients by their network"
+        }
+        (_, "auth.scheme-case") if matches!(target.auth, Auth::Certificate(_)) => {
+            "no scheme is used"
+        }
+        (_, "tenant.isolated") if target.other_tenant.is_none() => {
+            "the target names no other tenant"
+        }
+        ("validate", id) => return validate::not_applicable(id, target, selection),
+        _ => return None,
+    };
+    Some(why.to_owned())
 }
 
 /// When a clause has its turn: what may lock somebody out or hold a server comes late,

@@ -38,12 +38,11 @@ pub(super) async fn document_example(session: &mut Session<'_>) -> Finding {
         return Finding::untested(why).expecting(EXPECTED);
     }
     let request = session.asking(&Number::public(contract::EXAMPLE_NUMBER));
-    let mut exchange = session.send(&request).await;
-    if !matches!(exchange.status(), Some(200 | 403)) {
-        exchange = session.send(&request).await;
-    }
+    let exchange = session.send_patiently(&request).await;
     let finding = match &exchange.result {
-        Err(trouble) => Finding::trouble(trouble),
+        Err(_) if exchange.is_over_budget() => Finding::untested(exchange.got()),
+        Err(trouble) => Finding::broken(format!("no answer: {trouble}"))
+            .likely("the number is given to something that cannot take it"),
         Ok(answer) if answer.status() == contract::REFUSED => Finding::held("403"),
         Ok(answer) if answer.status() == contract::ISSUED => Finding::held("200"),
         Ok(answer) => Finding::broken(answer.status().to_string())
@@ -66,10 +65,7 @@ pub(super) async fn spellings(session: &mut Session<'_>) -> Finding {
     let (mut found, mut missed) = (0, None);
     for number in &numbers {
         let request = session.asking(number);
-        let mut exchange = session.send(&request).await;
-        if exchange.status() != Some(403) && session.otp_of(&exchange).is_none() {
-            exchange = session.send(&request).await;
-        }
+        let exchange = session.send_patiently(&request).await;
         match &exchange.result {
             Err(trouble) => {
                 return Finding::trouble(trouble)
@@ -99,7 +95,6 @@ fn spelt_otherwise(session: &Session<'_>) -> Vec<Number> {
     let mut spellings: Vec<String> = Vec::new();
     if known.trim_start().starts_with('+') {
         spellings.push(format!("00{digits}"));
-        spellings.push(format!("tel:+{digits}"));
     }
     if let Some(national) = digits.strip_prefix("46").filter(|rest| rest.len() == 9)
         && known.starts_with('+')

@@ -101,8 +101,12 @@ pub(super) async fn predictable(session: &mut Session<'_>) -> Finding {
 
 /// An obvious pattern; each of them comes by chance less than once in a million runs.
 fn pattern(otps: &[Otp]) -> Option<&'static str> {
+    // The same one twice in a row is another clause's affair, and no step.
+    let mut otps = otps.to_vec();
+    otps.dedup();
+    let otps = otps.as_slice();
     let distinct: BTreeSet<&Otp> = otps.iter().collect();
-    if distinct.len() < otps.len() / 2 {
+    if otps.len() < FOR_PATTERN / 2 || distinct.len() < otps.len() / 2 {
         // A constant or a short cycle: another clause's affair.
         return None;
     }

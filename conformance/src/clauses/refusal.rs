@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     contract,
-    exchange::{Answer, Exchange},
+    exchange::{Answer, Exchange, Trouble},
     runner::{Rule, Session, refused},
     secret::Number,
     target::Auth,
@@ -75,18 +75,18 @@ pub(super) async fn uniform(session: &mut Session<'_>) -> Finding {
         return Finding::untested(why).expecting(EXPECTED);
     }
     // Twice the same: what differs here changes by itself.
-    let first = session.send(&unknown).await;
-    let second = session.send(&unknown).await;
-    let other = session.send(&withheld).await;
+    let first = session.send_patiently(&unknown).await;
+    let second = session.send_patiently(&unknown).await;
+    let other = session.send_patiently(&withheld).await;
     let (first, second) = match (&first.result, &second.result) {
         (Ok(first), Ok(second)) => (first, second),
         (Err(trouble), _) | (_, Err(trouble)) => {
-            return Finding::trouble(trouble).expecting(EXPECTED).with(&first);
+            return unanswered(trouble).expecting(EXPECTED).with(&first);
         }
     };
     let third = match &other.result {
         Ok(answer) => answer,
-        Err(trouble) => return Finding::trouble(trouble).expecting(EXPECTED).with(&other),
+        Err(trouble) => return unanswered(trouble).expecting(EXPECTED).with(&other),
     };
     if [first, second, third]
         .into_iter()
@@ -109,6 +109,16 @@ pub(super) async fn uniform(session: &mut Session<'_>) -> Finding {
         (None, None) => Finding::held("they look alike"),
     };
     finding.expecting(EXPECTED).with(&other).provisional()
+}
+
+fn unanswered(trouble: &Trouble) -> Finding {
+    match trouble {
+        Trouble::Budget => Finding::untested(trouble.to_string()),
+        _ => Finding::broken(format!("no answer: {trouble}"))
+            .answered(["no answer".to_owned()])
+            .likely("the program that answers ended with an exception instead of a refusal")
+            .provisional(),
+    }
 }
 
 /// Where the third answer differs from the first two in what those have in common.
@@ -158,9 +168,7 @@ async fn need_refusals(session: &mut Session<'_>) -> Result<(), Finding> {
     match (&controlled, finding.found) {
         (Err(why), _) => Err(Finding::untested(why.clone())),
         (Ok(()), Found::Untested | Found::Error) => Err(finding),
-        (Ok(()), _) if session.refusals.is_empty() => {
-            Err(Finding::untested("the target refuses nothing"))
-        }
+        (Ok(()), _) if session.refusals.is_empty() => Err(Finding::untested("no refusal was seen")),
         (Ok(()), _) => Ok(()),
     }
 }

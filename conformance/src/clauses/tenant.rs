@@ -51,7 +51,7 @@ pub(super) async fn empty(session: &mut Session<'_>) -> Finding {
 
 pub(super) async fn isolated(session: &mut Session<'_>) -> Finding {
     let Some(other) = &session.target.other_tenant else {
-        return Finding::not_applicable("the target names no other tenant");
+        return Finding::untested("the target names no other tenant");
     };
     let requests = vec![session.asking(&other.known), under(session, &other.id)];
     let rule = Rule::no_otp("the directory is searched for every tenant alike");

@@ -11,9 +11,6 @@ const DAYS: i64 = 14;
 
 pub(super) async fn version(session: &mut Session<'_>) -> Finding {
     const EXPECTED: &str = "TLS 1.2 or 1.3, and nothing older";
-    if !session.target.url.tls {
-        return plain();
-    }
     let agreed = match session.wire.connect(ClientSide::Own).await {
         Ok(connection) => connection.version.unwrap_or_default(),
         Err(trouble) if session.wire.is_http2() => {
@@ -44,9 +41,6 @@ pub(super) async fn version(session: &mut Session<'_>) -> Finding {
 
 pub(super) async fn chain(session: &mut Session<'_>) -> Finding {
     const EXPECTED: &str = "a complete chain with more than 14 days left";
-    if !session.target.url.tls {
-        return plain();
-    }
     session.turn().await;
     let certificates = match session.wire.connect(ClientSide::Own).await {
         Ok(connection) => connection.certificates,
@@ -71,8 +65,4 @@ pub(super) async fn chain(session: &mut Session<'_>) -> Finding {
         )),
     };
     finding.expecting(EXPECTED)
-}
-
-fn plain() -> Finding {
-    Finding::not_applicable("the target speaks plain HTTP")
 }

@@ -12,10 +12,11 @@ use tokio::time::Instant;
 use crate::{
     catalogue::Consent,
     contract,
-    exchange::{Exchange, Request},
+    exchange::{Exchange, Request, Trouble},
     runner::Session,
     secret::{Otp, Secret},
-    target::Validate,
+    selection::Selection,
+    target::{Target, Validate},
     text::{Text, quote},
     verdict::{Finding, Found},
 };
@@ -28,6 +29,29 @@ const SHORT: Duration = Duration::from_secs(10);
 const LONG: Duration = Duration::from_secs(15 * 60);
 const WRONG: &str = "callotp-conformance-wrong";
 const REFUSED: &str = "no login: any answer but a success";
+
+/// Why a clause has nothing to judge on this target.
+pub(super) fn not_applicable(id: &str, target: &Target, selection: &Selection) -> Option<String> {
+    let Some(validate) = &target.validate else {
+        return Some("the target names no validate operation".to_owned());
+    };
+    let why = match (id, validate.lifetime) {
+        ("validate.wrong-password", _) if validate.password.is_none() => {
+            "the target names no password"
+        }
+        ("validate.expired", None) => "the target names no lifetime",
+        ("validate.expired", Some(lifetime)) if lifetime > LONG => {
+            "more than 15 minutes are not waited for"
+        }
+        ("validate.expired", Some(lifetime))
+            if lifetime > SHORT && !selection.permits(Consent::Wait, target) =>
+        {
+            "more than 10 s to wait needs consent: --allow wait"
+        }
+        _ => return None,
+    };
+    Some(why.to_owned())
+}
 
 pub(super) async fn ok(session: &mut Session<'_>) -> Finding {
     const EXPECTED: &str = "200";
@@ -77,7 +101,7 @@ pub(super) async fn once(session: &mut Session<'_>) -> Finding {
             .with(&first);
     }
     let rest = vec![request];
-    refused(session, rest, "the OTP is compared and not used up").await
+    refused(session, rest, None, "the OTP is compared and not used up").await
 }
 
 pub(super) async fn other_user(session: &mut Session<'_>) -> Finding {
@@ -97,7 +121,7 @@ pub(super) async fn other_user(session: &mut Session<'_>) -> Finding {
     };
     let request = validation(session, &validate, &name, password.as_ref(), &otp);
     let likely = "the OTP is looked for among all, not with its user";
-    let finding = refused(session, vec![request], likely).await;
+    let finding = refused(session, vec![request], Some(&otp), likely).await;
     if finding.found != Found::Held {
         return finding;
     }
@@ -105,7 +129,7 @@ pub(super) async fn other_user(session: &mut Session<'_>) -> Finding {
     match foreign_otp(session).await {
         Some(otp) => {
             let request = login(session, &validate, &otp);
-            refused(session, vec![request], likely).await
+            refused(session, vec![request], None, likely).await
         }
         None if validate.other.is_none() => Finding {
             got: format!(
@@ -140,7 +164,8 @@ pub(super) async fn wrong_otp(session: &mut Session<'_>) -> Finding {
             Err(finding) => return finding.expecting(REFUSED),
         };
         let request = login(session, &validate, &spoil(&otp));
-        finding = refused(session, vec![request], "only a part of the OTP is compared").await;
+        let likely = "only a part of the OTP is compared";
+        finding = refused(session, vec![request], Some(&otp), likely).await;
         if finding.found != Found::Held {
             return finding;
         }
@@ -152,9 +177,6 @@ pub(super) async fn wrong_password(session: &mut Session<'_>) -> Finding {
     let Some(validate) = session.target.validate.clone() else {
         return without();
     };
-    if validate.password.is_none() {
-        return Finding::not_applicable("the target names no password");
-    }
     let mut finding = Finding::untested("nothing was sent");
     // An empty password is the classic: LDAP calls a bind without one a success
     // (RFC 4513 section 5.1.2).
@@ -166,7 +188,8 @@ pub(super) async fn wrong_password(session: &mut Session<'_>) -> Finding {
         let wrong = Secret::new(password);
         let name = validate.username.clone();
         let request = validation(session, &validate, &name, Some(&wrong), &otp);
-        finding = refused(session, vec![request], "the password is not checked").await;
+        let likely = "the password is not checked";
+        finding = refused(session, vec![request], Some(&otp), likely).await;
         if finding.found != Found::Held {
             return finding;
         }
@@ -186,7 +209,7 @@ pub(super) async fn replaced(session: &mut Session<'_>) -> Finding {
         if older != newer {
             let request = login(session, &validate, &older);
             let likely = "the newer OTP is kept beside the older one";
-            return refused(session, vec![request], likely).await;
+            return refused(session, vec![request], Some(&newer), likely).await;
         }
     }
     Finding::not_applicable("the target gives the same OTP twice, so that none is older")
@@ -197,22 +220,23 @@ pub(super) async fn expired(session: &mut Session<'_>) -> Finding {
         return without();
     };
     let Some(lifetime) = validate.lifetime else {
-        return Finding::not_applicable("the target names no lifetime");
+        return without();
     };
-    if lifetime > SHORT && !session.permits(Consent::Wait) {
-        return Finding::not_applicable("more than 10 s to wait needs consent: --allow wait");
-    }
-    if lifetime > LONG {
-        return Finding::not_applicable("more than 15 minutes are not waited for");
-    }
     let otp = match issue(session).await {
         Ok(otp) => otp,
         Err(finding) => return finding.expecting(REFUSED),
     };
     // A second for clocks and rounding, and a tenth of what was promised.
-    tokio::time::sleep(lifetime + lifetime / 10 + Duration::from_millis(500)).await;
+    let wait = lifetime + lifetime / 10 + Duration::from_millis(500);
+    super::limits::wait_and_watch(session, wait).await;
     let request = login(session, &validate, &otp);
-    refused(session, vec![request], "the OTP has no end, or a later one").await
+    refused(
+        session,
+        vec![request],
+        None,
+        "the OTP has no end, or a later one",
+    )
+    .await
 }
 
 pub(super) async fn race(session: &mut Session<'_>) -> Finding {
@@ -257,10 +281,7 @@ pub(super) async fn race(session: &mut Session<'_>) -> Finding {
             };
         }
     }
-    match control(session, &validate).await {
-        Ok(()) => Finding::held(got).expecting(EXPECTED),
-        Err(finding) => finding.expecting(EXPECTED),
-    }
+    Finding::held(got).expecting(EXPECTED)
 }
 
 /// The same request over many connections, all of them open before the first is sent.
@@ -296,24 +317,17 @@ async fn at_once(session: &mut Session<'_>, request: &Request) -> Vec<Exchange> 
     exchanges
 }
 
-/// Sends validates that must not log anybody in, and the control after them.
+/// Sends validates that must not log anybody in, and the control after them: with an OTP
+/// that should still be alive, if there is one, before a new one is asked for.
 async fn refused(
     session: &mut Session<'_>,
     requests: Vec<Request>,
+    alive: Option<&Otp>,
     likely: &'static str,
 ) -> Finding {
     let mut finding = Finding::untested("nothing was sent");
     for request in &requests {
-        let mut exchange = session.send(request).await;
-        let unclear = |exchange: &Exchange| {
-            exchange
-                .result
-                .as_ref()
-                .map_or(true, |answer| answer.is_fault())
-        };
-        if unclear(&exchange) && !exchange.is_over_budget() {
-            exchange = session.send(request).await;
-        }
+        let exchange = session.send_patiently(request).await;
         finding = match &exchange.result {
             Ok(answer) if answer.is_success() => {
                 return Finding::broken(format!("{}: logged in", answer.status()))
@@ -325,13 +339,22 @@ async fn refused(
             Ok(answer) if answer.is_fault() => Finding::broken(answer.status().to_string())
                 .likely("an exception in the program instead of a refusal"),
             Ok(answer) => Finding::held(answer.status().to_string()),
-            Err(trouble) => Finding::trouble(trouble),
+            Err(Trouble::Budget) => Finding::untested(exchange.got()),
+            Err(trouble) => Finding::broken(format!("no answer: {trouble}"))
+                .likely("the program that answers ended with an exception instead of a refusal"),
         }
         .expecting(REFUSED)
         .with(&exchange)
         .provisional();
     }
-    if let Some(validate) = session.target.validate.clone()
+    let validate = session.target.validate.clone();
+    if let (Some(validate), Some(otp)) = (&validate, alive) {
+        let exchange = session.send(&login(session, validate, otp)).await;
+        if exchange.status() == Some(200) {
+            return finding.settled();
+        }
+    }
+    if let Some(validate) = validate
         && let Err(lost) = control(session, &validate).await
     {
         return finding.without_control(&lost.got);
@@ -350,10 +373,9 @@ async fn control(session: &mut Session<'_>, validate: &Validate) -> Result<(), F
         }
         got = exchange.got();
     }
-    session.lost += 1;
-    Err(Finding::untested(format!(
-        "the control failed: a right login was answered {got}; is the user locked?"
-    )))
+    let why = format!("the control failed: a right login was answered {got}; is the user locked?");
+    session.lose(&why);
+    Err(Finding::untested(why))
 }
 
 async fn issue(session: &mut Session<'_>) -> Result<Otp, Finding> {
@@ -420,5 +442,5 @@ fn another(c: char) -> char {
 }
 
 fn without() -> Finding {
-    Finding::not_applicable("the target names no validate operation")
+    Finding::untested("the target names no validate operation")
 }

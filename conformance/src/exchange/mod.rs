@@ -66,6 +66,15 @@ impl Exchange {
         self.result.as_ref().ok().map(Answer::status)
     }
 
+    /// May the same request be answered otherwise the next time: was there no answer, or
+    /// one of a server in trouble?
+    pub(crate) fn is_unclear(&self) -> bool {
+        match &self.result {
+            Ok(answer) => answer.is_fault(),
+            Err(trouble) => !matches!(trouble, Trouble::Budget),
+        }
+    }
+
     /// Was it not even sent, because the budget of OTPs is spent?
     pub(crate) fn is_over_budget(&self) -> bool {
         matches!(self.result, Err(Trouble::Budget))

@@ -18,7 +18,7 @@ use super::{
 /// The largest body that is read, in bytes.
 const BODY: usize = 64 * 1024;
 /// How long a whole request may take to arrive.
-const PATIENCE: Duration = Duration::from_millis(700);
+const PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// Serves until it is dropped.
 pub(super) async fn serve(listener: TcpListener, world: Arc<World>, security: Option<Security>) {
@@ -55,9 +55,10 @@ async fn connection(
     let mut buffer = Vec::new();
     loop {
         let reading = read_request(&mut stream, &mut buffer, world);
-        let limit = match world.has(Defect::WaitsForBody) {
-            true => Duration::from_secs(600),
-            false => PATIENCE,
+        let limit = match world.defect {
+            Some(Defect::WaitsForBody) => Duration::from_secs(600),
+            Some(Defect::TakesAnyBody) => Duration::from_secs(10),
+            _ => PATIENCE,
         };
         // The head may take its time on a connection that is kept; the body may not.
         let request = match timeout(limit, reading).await {

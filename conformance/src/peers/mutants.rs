@@ -354,7 +354,10 @@ pub const MUTANTS: &[Mutant] = &[
         Defect::RefusesExpectation,
         &["http.expect-continue"],
     ),
-    warns("takes any body", Defect::TakesAnyBody, &["limits.big-body"]),
+    Mutant {
+        only: &["golden", "limits.big-body"],
+        ..warns("takes any body", Defect::TakesAnyBody, &["limits.big-body"])
+    },
     warns(
         "waits for a body for ever",
         Defect::WaitsForBody,

@@ -58,13 +58,7 @@ pub static VARIANTS: std::sync::LazyLock<Vec<Variant>> = std::sync::LazyLock::ne
         variant("HTTP/2 alone", |manner| manner.tls = Some(Tls::Http2)),
         Variant {
             // Enough of them to see that slow is not wrong; all of them would take minutes.
-            only: &[
-                "golden",
-                "number.unknown",
-                "tenant",
-                "latency",
-                "validate.ok",
-            ],
+            only: &["golden", "number.unknown", "latency", "validate.ok"],
             ..variant("1.5 s of latency", |manner| {
                 manner.delay = Duration::from_millis(1_500)
             })

@@ -152,7 +152,14 @@ impl Run<'_> {
             }
             self.group(group, &mut session, watch).await;
         }
-        self.leave("the target stopped answering the golden request", watch);
+        let why = match session.is_spent() {
+            true => format!(
+                "the budget of {} OTPs is spent; raise --max-otp",
+                self.selection.max_otp
+            ),
+            false => format!("the controls are lost: {}", session.why_lost),
+        };
+        self.leave(&why, watch);
     }
 
     /// Judges clauses that share their controls.
@@ -283,7 +290,11 @@ impl Run<'_> {
     fn leave(&mut self, why: &str, watch: &mut (dyn FnMut(Event<'_>) + Send)) {
         for clause in self.selection.clauses(self.target) {
             if self.judged.iter().all(|judged| judged.id != clause.id) {
-                self.settle(clause, Finding::untested(why), watch);
+                let finding = match clauses::not_applicable(clause, self.target, self.selection) {
+                    Some(why) => Finding::not_applicable(why),
+                    None => Finding::untested(why),
+                };
+                self.settle(clause, finding, watch);
             }
         }
     }

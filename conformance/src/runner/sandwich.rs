@@ -80,13 +80,8 @@ pub(crate) async fn refused(
     let mut last: Option<Exchange> = None;
     let mut seen = Vec::new();
     for request in &requests {
-        let mut exchange = session.send(request).await;
-        let mut wrong = rule.objection(&exchange);
-        if wrong.is_some() && !exchange.is_over_budget() {
-            // Once may be chance: a hiccup of the network or of a proxy.
-            exchange = session.send(request).await;
-            wrong = rule.objection(&exchange);
-        }
+        let exchange = session.send_patiently(request).await;
+        let wrong = rule.objection(&exchange);
         if let Ok(answer) = &exchange.result {
             if answer.any_otp().is_some() {
                 if !answer.is_success() {
@@ -143,7 +138,7 @@ pub(crate) async fn accepted(
     const EXPECTED: &str = "200 with an OTP, like the golden request";
     let mut last = None;
     for request in &requests {
-        let exchange = session.send(request).await;
+        let exchange = session.send_patiently(request).await;
         if session.otp_of(&exchange).is_some() {
             last = Some(exchange);
             continue;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    catalogue::Consent,
     contract,
     exchange::{Answer, ClientSide, Exchange, Framing, Request, Trouble, Wire},
     mask::Mask,
@@ -61,9 +60,13 @@ pub(crate) struct Session<'a> {
     pub(crate) issued: u32,
     /// How many requests were sent.
     pub(crate) sent: u32,
+    /// A slow request that was watched while another clause waited anyway.
+    pub(crate) slow: Option<Exchange>,
     control: Control,
     /// How many controls were lost one after the other.
     pub(crate) lost: u32,
+    /// Why the last of them was lost.
+    pub(crate) why_lost: String,
     next: Instant,
 }
 
@@ -88,15 +91,12 @@ impl<'a> Session<'a> {
             times: Vec::new(),
             issued: 0,
             sent: 0,
+            slow: None,
             control: Control::Stale,
             lost: 0,
+            why_lost: String::new(),
             next: Instant::now(),
         })
-    }
-
-    /// May a clause that needs `consent` run?
-    pub(crate) fn permits(&self, consent: Consent) -> bool {
-        self.selection.permits(consent, self.target)
     }
 
     /// The documented request for the known number.
@@ -181,6 +181,22 @@ impl<'a> Session<'a> {
         self.control == Control::Fresh
     }
 
+    /// Sends a request, and again where no clear answer came: once may be chance, and so
+    /// may be twice in a row when the network is down for a moment.
+    pub(crate) async fn send_patiently(&mut self, request: &Request) -> Exchange {
+        let mut exchange = self.send(request).await;
+        for repeated in 0..RETURNS {
+            // What hangs is asked once more only: each time costs the whole time-out.
+            let hangs = repeated > 0 && matches!(exchange.result, Err(Trouble::Timeout(_)));
+            if hangs || !exchange.is_unclear() {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+            exchange = self.send(request).await;
+        }
+        exchange
+    }
+
     /// Sends the golden request, whatever came before.
     pub(crate) async fn send_golden(&mut self) -> Exchange {
         let exchange = self.send(&self.golden()).await;
@@ -212,17 +228,24 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         let mut exchange = self.send_golden().await;
-        if exchange.result.is_err() && !exchange.is_over_budget() {
+        if !self.is_fresh() && exchange.is_unclear() {
             tokio::time::sleep(PAUSE).await;
             exchange = self.send_golden().await;
         }
         match self.control {
             Control::Fresh => Ok(()),
             Control::Stale => {
-                self.lost += 1;
-                Err(self.why_lost(&exchange))
+                let why = self.why_lost(&exchange);
+                self.lose(&why);
+                Err(why)
             }
         }
+    }
+
+    /// Takes note of a control that was lost.
+    pub(crate) fn lose(&mut self, why: &str) {
+        self.lost += 1;
+        why.clone_into(&mut self.why_lost);
     }
 
     fn why_lost(&self, exchange: &Exchange) -> String {
