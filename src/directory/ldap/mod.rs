@@ -4,6 +4,21 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::secret::Secret;
 
+mod circuit;
+mod dial;
+mod entry;
+mod guard;
+mod message;
+mod outcome;
+mod question;
+mod server;
+mod server_url;
+mod servers;
+mod trust;
+
+pub use server_url::{BadUrl, ServerUrl};
+pub use trust::NoTrust;
+
 /// `[tenant.directory]` with `kind = "ldap"`.
 #[derive(Clone)]
 pub struct LdapConfig {
