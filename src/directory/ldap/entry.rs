@@ -133,7 +133,10 @@ mod tests {
             attributes: attributes
                 .iter()
                 .map(|(name, values)| {
-                    ((*name).to_owned(), values.iter().map(|v| v.to_vec()).collect())
+                    (
+                        (*name).to_owned(),
+                        values.iter().map(|v| v.to_vec()).collect(),
+                    )
                 })
                 .collect(),
         }

@@ -34,9 +34,11 @@ pub(super) fn of_bind(result: &LdapResult) -> BindOutcome {
             Some(reason) => wrong(reason),
             None => BindOutcome::Checked(PasswordCheck::Right),
         },
-        INVALID_CREDENTIALS => {
-            wrong(policy.or_else(|| active_directory_word(&result.text)).unwrap_or(Mismatch))
-        }
+        INVALID_CREDENTIALS => wrong(
+            policy
+                .or_else(|| active_directory_word(&result.text))
+                .unwrap_or(Mismatch),
+        ),
         // 389 Directory Server: too many tries, and an entry with `nsAccountLock`.
         CONSTRAINT_VIOLATION => wrong(policy.unwrap_or(Locked)),
         UNWILLING if result.text.to_ascii_lowercase().contains("inactivated") => wrong(Disabled),
@@ -48,15 +50,19 @@ pub(super) fn of_bind(result: &LdapResult) -> BindOutcome {
 }
 
 /// What the end of a search said, other than success.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SearchRefusal {
     /// There is more than the server gives at once.
+    #[error("size limit exceeded: the service user may not read so many entries")]
     TooMany,
     /// The server is too busy or going down.
+    #[error("{0}")]
     Unavailable(String),
     /// The server will not do such a search, though another might.
+    #[error("{0}")]
     Unwilling(String),
     /// The base does not exist there.
+    #[error("{0} (is base right, and may the service user read it?)")]
     NoSuchObject(String),
 }
 
@@ -118,11 +124,13 @@ const UNWILLING: u32 = 53;
 /// What a password policy control says against the user, if anything. A bind that
 /// succeeds with "must change" lets nobody in: the session is good for one thing only.
 fn policy_word(controls: &[Control]) -> Option<WrongPassword> {
-    controls.iter().find_map(|Control(_, control)| match control.ctype.as_str() {
-        PASSWORD_POLICY => policy_error(control.val.as_deref()?),
-        PASSWORD_EXPIRED => Some(WrongPassword::MustChange),
-        _ => None,
-    })
+    controls
+        .iter()
+        .find_map(|Control(_, control)| match control.ctype.as_str() {
+            PASSWORD_POLICY => policy_error(control.val.as_deref()?),
+            PASSWORD_EXPIRED => Some(WrongPassword::MustChange),
+            _ => None,
+        })
 }
 
 /// `SEQUENCE { [0] warning OPTIONAL, [1] error ENUMERATED OPTIONAL }`
@@ -171,7 +179,14 @@ mod tests {
     fn result(rc: u32, text: &str, controls: &[(&str, &[u8])]) -> LdapResult {
         let ctrls = controls.iter().map(|(oid, value)| {
             let (ctype, val) = ((*oid).to_owned(), Some(value.to_vec()));
-            Control(None, RawControl { ctype, crit: false, val })
+            Control(
+                None,
+                RawControl {
+                    ctype,
+                    crit: false,
+                    val,
+                },
+            )
         });
         LdapResult {
             rc,
@@ -209,9 +224,15 @@ mod tests {
     #[test]
     fn a_bind_that_succeeds_with_must_change_is_refused() {
         let must_change = (PASSWORD_POLICY, [0x30, 3, 0x81, 1, 2].as_slice());
-        assert_eq!(of_bind(&result(0, "", &[must_change])), wrong(WrongPassword::MustChange));
+        assert_eq!(
+            of_bind(&result(0, "", &[must_change])),
+            wrong(WrongPassword::MustChange)
+        );
         let older = (PASSWORD_EXPIRED, b"0".as_slice());
-        assert_eq!(of_bind(&result(0, "", &[older])), wrong(WrongPassword::MustChange));
+        assert_eq!(
+            of_bind(&result(0, "", &[older])),
+            wrong(WrongPassword::MustChange)
+        );
     }
 
     #[test]
@@ -227,22 +248,43 @@ mod tests {
     #[test]
     fn the_policy_tells_locked_from_expired_from_wrong() {
         for (error, reason) in [(0, WrongPassword::Expired), (1, WrongPassword::Locked)] {
-            let control = (PASSWORD_POLICY, [0x30, 3, 0x81, 1, error].as_slice().to_vec());
+            let control = (
+                PASSWORD_POLICY,
+                [0x30, 3, 0x81, 1, error].as_slice().to_vec(),
+            );
             let control = (control.0, control.1.as_slice());
             assert_eq!(of_bind(&result(49, "", &[control])), wrong(reason));
         }
-        assert_eq!(of_bind(&result(49, "", &[])), wrong(WrongPassword::Mismatch));
+        assert_eq!(
+            of_bind(&result(49, "", &[])),
+            wrong(WrongPassword::Mismatch)
+        );
     }
 
     #[test]
     fn other_refusals_of_a_bind_are_not_the_users() {
         let inactivated = "Account inactivated. Contact system administrator.";
-        assert_eq!(of_bind(&result(53, inactivated, &[])), wrong(WrongPassword::Disabled));
-        assert_eq!(of_bind(&result(19, "too many", &[])), wrong(WrongPassword::Locked));
-        assert!(matches!(of_bind(&result(51, "", &[])), BindOutcome::Unavailable(_)));
-        assert!(matches!(of_bind(&result(52, "", &[])), BindOutcome::Unavailable(_)));
+        assert_eq!(
+            of_bind(&result(53, inactivated, &[])),
+            wrong(WrongPassword::Disabled)
+        );
+        assert_eq!(
+            of_bind(&result(19, "too many", &[])),
+            wrong(WrongPassword::Locked)
+        );
+        assert!(matches!(
+            of_bind(&result(51, "", &[])),
+            BindOutcome::Unavailable(_)
+        ));
+        assert!(matches!(
+            of_bind(&result(52, "", &[])),
+            BindOutcome::Unavailable(_)
+        ));
         for rc in [1, 2, 8, 10, 13, 50, 53, 80] {
-            assert!(matches!(of_bind(&result(rc, "", &[])), BindOutcome::Unusable(_)), "{rc}");
+            assert!(
+                matches!(of_bind(&result(rc, "", &[])), BindOutcome::Unusable(_)),
+                "{rc}"
+            );
         }
     }
 }

@@ -26,6 +26,11 @@ pub(super) struct Question {
     /// So many entries are enough, whatever else there is.
     pub(super) enough: usize,
     pub(super) page: Option<Page>,
+    /// The directory may have to look at every entry: that it takes long says nothing
+    /// about the server.
+    pub(super) slow: bool,
+    /// A base that does not exist is an answer, not a mistake of the operator's.
+    pub(super) may_be_gone: bool,
 }
 
 /// One page of a paged search (RFC 2696).
@@ -61,6 +66,8 @@ impl Question {
             keep: Arc::new(|_| true),
             enough: usize::MAX,
             page: None,
+            slow: false,
+            may_be_gone: false,
         }
     }
 
@@ -72,7 +79,12 @@ impl Question {
         }
         ldap.with_search_options(SearchOptions::new());
         let started = ldap
-            .streaming_search(&self.base, self.scope, &self.filter, self.attributes.clone())
+            .streaming_search(
+                &self.base,
+                self.scope,
+                &self.filter,
+                self.attributes.clone(),
+            )
             .await;
         let stream = match started {
             Ok(stream) => stream,

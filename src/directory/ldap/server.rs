@@ -179,6 +179,18 @@ impl Server {
         }
     }
 
+    /// A connection bound as the service user, for the caller alone.
+    pub(super) async fn session(self: &Arc<Self>, deadline: Instant) -> Result<Ldap, Lost> {
+        let connection = self.dial(Purpose::Search, deadline).await?;
+        Ok(connection.ldap)
+    }
+
+    /// The server takes long with something that may take long: it is tried beside that.
+    pub(super) fn suspect(self: &Arc<Self>) {
+        let server = self.clone();
+        tokio::spawn(async move { drop(server.probe().await) });
+    }
+
     /// Tries the server with a question that every server answers. (One that only accepts
     /// connections has not come back.) The connection, if it is good, is kept.
     pub(super) async fn probe(self: &Arc<Self>) -> Result<(), Lost> {
@@ -230,7 +242,10 @@ impl Server {
         let (server, place) = (self.clone(), place.unwrap_or_default());
         tokio::spawn(async move {
             let slot = &server.search[place];
-            if let Ok(next) = server.dial(Purpose::Search, Instant::now() + PROBE_TIME).await {
+            if let Ok(next) = server
+                .dial(Purpose::Search, Instant::now() + PROBE_TIME)
+                .await
+            {
                 slot.current.store(Some(Arc::new(next)));
             }
             slot.renewing.store(false, Ordering::Release);
@@ -242,7 +257,11 @@ impl Server {
         purpose: Purpose,
         deadline: Instant,
     ) -> Result<Connection, Lost> {
-        match self.dialer.dial(&self.url, purpose, &self.heard, deadline).await {
+        match self
+            .dialer
+            .dial(&self.url, purpose, &self.heard, deadline)
+            .await
+        {
             Ok(ldap) => Ok(Connection {
                 ldap,
                 born: self.clock.now(),

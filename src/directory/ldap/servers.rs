@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
-use ldap3::LdapResult;
-use tokio::time::{Instant, sleep_until};
+use ldap3::{Ldap, LdapResult};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{
     dial::DialError,
@@ -21,10 +21,32 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// In the order of the configuration.
 pub(super) struct Servers(pub(super) Vec<Arc<Server>>);
 
-/// An answer and where it came from.
-pub(super) struct Told {
+/// A connection of its own to one server.
+pub(super) struct Session {
     pub(super) server: usize,
-    pub(super) answer: Answer,
+    ldap: Ldap,
+}
+
+impl Session {
+    /// Asks; an answer that is a refusal is a fault.
+    pub(super) async fn ask(
+        &self,
+        question: &Question,
+        deadline: Deadline,
+    ) -> Result<Answer, DirectoryFault> {
+        let asked = question.ask(self.ldap.clone());
+        let answer = timeout_at(deadline.instant(), asked)
+            .await
+            .map_err(|_| DirectoryFault::TimedOut)?
+            .map_err(|_| DirectoryFault::Unavailable("the connection was closed".into()))?;
+        match &answer.refusal {
+            None => Ok(answer),
+            Some(SearchRefusal::Unavailable(reason)) => {
+                Err(DirectoryFault::Unavailable(reason.clone()))
+            }
+            Some(refusal) => Err(DirectoryFault::Unusable(refusal.to_string())),
+        }
+    }
 }
 
 impl Servers {
@@ -34,7 +56,7 @@ impl Servers {
         &self,
         question: &Question,
         deadline: Deadline,
-    ) -> Result<Told, DirectoryFault> {
+    ) -> Result<Answer, DirectoryFault> {
         let end = before(deadline);
         let mut waiting = self.worth_asking()?.into_iter();
         let mut running = FuturesUnordered::new();
@@ -51,8 +73,8 @@ impl Servers {
             }
             tokio::select! {
                 Some((place, outcome)) = running.next() => {
-                    match faults.usable(&self.0[place], outcome) {
-                        Some(answer) => return Ok(Told { server: place, answer }),
+                    match faults.usable(&self.0[place], question, outcome) {
+                        Some(answer) => return Ok(answer),
                         None if running.is_empty() && waiting.len() == 0 => {
                             return Err(faults.into());
                         }
@@ -61,8 +83,10 @@ impl Servers {
                 }
                 () = sleep_until(late_at.min(end)) => {}
             }
-            if let Some((server, heard)) = newest.take() {
-                server.silent_since(heard);
+            match newest.take() {
+                Some((server, _)) if question.slow => server.suspect(),
+                Some((server, heard)) => server.silent_since(heard),
+                None => {}
             }
             if Instant::now() >= end {
                 return Err(DirectoryFault::TimedOut);
@@ -101,10 +125,33 @@ impl Servers {
         Err(faults.into())
     }
 
+    /// A connection for a conversation: pages of one search belong to one connection.
+    pub(super) async fn session(&self, deadline: Deadline) -> Result<Session, DirectoryFault> {
+        let end = before(deadline);
+        let mut faults = Faults::default();
+        let mut waiting = self.worth_asking()?.into_iter();
+        while let Some(place) = waiting.next() {
+            let server = &self.0[place];
+            let until = Instant::now() + share(end, waiting.len());
+            match server.session(until).await {
+                Ok(ldap) => {
+                    return Ok(Session {
+                        server: place,
+                        ldap,
+                    });
+                }
+                Err(lost) => faults = faults.and(server, &lost.to_string()),
+            }
+        }
+        Err(faults.into())
+    }
+
     /// The places of the servers that are not out, or why there is none.
     fn worth_asking(&self) -> Result<Vec<usize>, DirectoryFault> {
         let places = 0..self.0.len();
-        let admitted: Vec<usize> = places.filter(|place| self.0[*place].circuit.admits()).collect();
+        let admitted: Vec<usize> = places
+            .filter(|place| self.0[*place].circuit.admits())
+            .collect();
         if !admitted.is_empty() {
             return Ok(admitted);
         }
@@ -134,19 +181,23 @@ impl Faults {
     }
 
     /// The answer, if it is one that counts.
-    fn usable(&mut self, server: &Arc<Server>, outcome: Result<Answer, Lost>) -> Option<Answer> {
+    fn usable(
+        &mut self,
+        server: &Arc<Server>,
+        question: &Question,
+        outcome: Result<Answer, Lost>,
+    ) -> Option<Answer> {
         let reason = match outcome {
             Err(lost) => lost.to_string(),
             Ok(answer) => match answer.refusal {
                 None | Some(SearchRefusal::TooMany) => return Some(answer),
-                Some(SearchRefusal::Unavailable(reason)) => reason,
-                Some(SearchRefusal::Unwilling(reason)) => {
-                    self.answered = true;
-                    reason
+                Some(SearchRefusal::NoSuchObject(_)) if question.may_be_gone => {
+                    return Some(answer);
                 }
-                Some(SearchRefusal::NoSuchObject(reason)) => {
+                Some(SearchRefusal::Unavailable(reason)) => reason,
+                Some(refusal) => {
                     self.answered = true;
-                    format!("{reason} (is base right, and may the service user read it?)")
+                    refusal.to_string()
                 }
             },
         };

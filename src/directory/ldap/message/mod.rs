@@ -176,7 +176,11 @@ fn controls(content: &[u8]) -> Result<(), BadMessage> {
         let mut parts = Elements(control.content);
         text(parts.primitive(OCTET_STRING)?)?;
         let mut part = parts.next()?;
-        if let Some(Element { tag: BOOLEAN, content }) = part {
+        if let Some(Element {
+            tag: BOOLEAN,
+            content,
+        }) = part
+        {
             if content.len() != 1 {
                 return Err(BadMessage::Malformed);
             }
@@ -257,7 +261,9 @@ fn nested(content: &[u8], depth: usize) -> Result<(), BadMessage> {
 fn element(bytes: &[u8]) -> Result<(Element<'_>, &[u8]), BadMessage> {
     let (head, content) = header(bytes)?.ok_or(BadMessage::Malformed)?;
     let rest = bytes.get(head..).ok_or(BadMessage::Malformed)?;
-    let (content, rest) = rest.split_at_checked(content).ok_or(BadMessage::Malformed)?;
+    let (content, rest) = rest
+        .split_at_checked(content)
+        .ok_or(BadMessage::Malformed)?;
     let tag = bytes[0];
     Ok((Element { tag, content }, rest))
 }

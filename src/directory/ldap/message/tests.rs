@@ -30,7 +30,10 @@ fn done(tag: u8) -> Vec<u8> {
 }
 
 fn found() -> Vec<u8> {
-    let values = seq(SET, &[tlv(OCTET_STRING, b"\xff\x00"), tlv(OCTET_STRING, b"")]);
+    let values = seq(
+        SET,
+        &[tlv(OCTET_STRING, b"\xff\x00"), tlv(OCTET_STRING, b"")],
+    );
     let attribute = seq(SEQUENCE, &[tlv(OCTET_STRING, b"objectGUID"), values]);
     let attributes = seq(SEQUENCE, &[attribute]);
     seq(SEARCH_ENTRY, &[tlv(OCTET_STRING, b"uid=a"), attributes])
@@ -42,7 +45,10 @@ fn the_answers_we_ask_for_pass() {
         (Expected::Bind, done(BIND_RESPONSE)),
         (Expected::Search, done(SEARCH_DONE)),
         (Expected::Search, found()),
-        (Expected::Search, seq(SEARCH_REFERENCE, &[tlv(OCTET_STRING, b"ldap://b")])),
+        (
+            Expected::Search,
+            seq(SEARCH_REFERENCE, &[tlv(OCTET_STRING, b"ldap://b")]),
+        ),
         (Expected::Extended, done(EXTENDED_RESPONSE)),
     ] {
         let whole = message(operation);
@@ -78,7 +84,10 @@ fn controls_pass_if_they_are_controls() {
         oid(),
     ];
     for control in bad {
-        assert_eq!(check(&with(control), Expected::Search), Err(BadMessage::Malformed));
+        assert_eq!(
+            check(&with(control), Expected::Search),
+            Err(BadMessage::Malformed)
+        );
     }
 }
 
@@ -91,14 +100,20 @@ fn answers_to_other_questions_do_not_pass() {
         (Expected::Search, done(0x67)),
         (Expected::Search, done(EXTENDED_RESPONSE)),
     ] {
-        assert_eq!(check(&message(operation), expected), Err(BadMessage::Unexpected));
+        assert_eq!(
+            check(&message(operation), expected),
+            Err(BadMessage::Unexpected)
+        );
     }
 }
 
 #[test]
 fn a_notice_of_disconnection_is_told_apart() {
     let notice = seq(SEQUENCE, &[tlv(INTEGER, &[0]), done(EXTENDED_RESPONSE)]);
-    assert_eq!(check(&notice, Expected::Search), Err(BadMessage::Disconnection));
+    assert_eq!(
+        check(&notice, Expected::Search),
+        Err(BadMessage::Disconnection)
+    );
 }
 
 #[test]
@@ -118,7 +133,10 @@ fn nesting_and_size_are_bounded() {
     };
     assert_eq!(length(&largest(MAX_MESSAGE - 6)), Ok(Some(MAX_MESSAGE)));
     assert_eq!(length(&largest(MAX_MESSAGE - 5)), Err(BadMessage::TooLarge));
-    assert_eq!(length(&[SEQUENCE, 0x88, 1, 0, 0, 0, 0, 0, 0, 0]), Err(BadMessage::TooLarge));
+    assert_eq!(
+        length(&[SEQUENCE, 0x88, 1, 0, 0, 0, 0, 0, 0, 0]),
+        Err(BadMessage::TooLarge)
+    );
     assert_eq!(length(&[SEQUENCE, 0x80]), Err(BadMessage::Malformed));
     assert_eq!(length(b"HTTP"), Err(BadMessage::Malformed));
     assert_eq!(length(&[SEQUENCE, 0x82, 1]), Ok(None));

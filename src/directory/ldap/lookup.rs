@@ -1,0 +1,326 @@
+//! Who calls from a number, and who logs in under a name.
+
+use std::{
+    sync::{Arc, OnceLock, PoisonError, RwLock},
+    time::Duration,
+};
+
+use futures_util::future::try_join_all;
+use ldap3::Scope;
+use tokio::time::sleep;
+
+use super::{
+    LdapConfig, LdapSetupError, Lookup,
+    dialect::Dialect,
+    entry::Entry,
+    filter::Filter,
+    index::{Candidate, refresh::LiveIndex},
+    outcome::SearchRefusal,
+    pattern::{self, Scans},
+    question::{Page, Question},
+    servers::Servers,
+    servers_of,
+};
+use crate::{
+    clock::{Clock, Deadline},
+    directory::{DirectoryFault, DirectoryHealth, Match, Schema},
+    phone_number::{NumberPlan, PhoneNumber},
+    user::User,
+};
+
+/// Two users are several; a third would make no difference.
+const SEVERAL: usize = 2;
+
+/// Entries of an index read at the same time.
+const LIVE_READS: usize = 16;
+
+/// Candidates per page, and how many pages are read, when a server does not give all
+/// candidates at once.
+const PAGE: i32 = 200;
+const MAX_PAGES: usize = 20;
+
+/// Bytes of a name. RFC 4519 gives no bound; longer than this is no name but an attempt.
+const LONGEST_NAME: usize = 256;
+
+/// The servers, and everything needed to ask them.
+pub(super) struct Directory {
+    pub(super) servers: Arc<Servers>,
+    pub(super) schema: Arc<Schema>,
+    pub(super) plan: Arc<NumberPlan>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) index: Option<Arc<LiveIndex>>,
+    pub(super) dialect: OnceLock<Dialect>,
+    scans: Scans,
+}
+
+impl Directory {
+    pub(super) fn new(
+        config: LdapConfig,
+        lookup: Lookup,
+        schema: Schema,
+        plan: Arc<NumberPlan>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, LdapSetupError> {
+        check_schema(&schema)?;
+        Ok(Self {
+            servers: Arc::new(servers_of(config, &clock)?),
+            schema: Arc::new(schema),
+            plan,
+            clock,
+            index: matches!(lookup, Lookup::Index { .. }).then(Arc::default),
+            dialect: OnceLock::new(),
+            scans: Scans::default(),
+        })
+    }
+
+    /// Finds out what kind of directory it is, as soon as a server says so.
+    pub(super) async fn learn_dialect(&self) {
+        const AGAIN: Duration = Duration::from_secs(1);
+        loop {
+            let deadline = Deadline::within(Duration::from_secs(5));
+            match Dialect::discover(&self.servers, &self.schema, deadline).await {
+                Ok(dialect) => {
+                    dialect.log(&self.schema);
+                    let _ = self.dialect.set(dialect);
+                    return;
+                }
+                Err(_) => sleep(AGAIN).await,
+            }
+        }
+    }
+
+    pub(super) async fn find_by_number(
+        &self,
+        number: &PhoneNumber,
+        deadline: Deadline,
+    ) -> Result<Option<Match>, DirectoryFault> {
+        let found = match &self.index {
+            None => self.by_search(number, deadline).await?,
+            Some(index) => self.by_index(index, number, deadline).await?,
+        };
+        match found.as_slice() {
+            [] => Ok(None),
+            [entry] => self.user(entry, None).map(|user| Some(Match::One(user))),
+            _ => Ok(Some(Match::Several)),
+        }
+    }
+
+    pub(super) async fn find_by_name(
+        &self,
+        name: &str,
+        deadline: Deadline,
+    ) -> Result<Option<User>, DirectoryFault> {
+        if name.trim().is_empty() || name.len() > LONGEST_NAME {
+            return Ok(None);
+        }
+        let called = Filter::equals(&self.schema.username_attribute, name.as_bytes());
+        let question = self.question(called, Arc::new(|_| true));
+        match self.answer(question, deadline).await?.as_slice() {
+            [] => Ok(None),
+            [entry] => self.user(entry, Some(name)).map(Some),
+            [first, ..] => {
+                tracing::warn!(
+                    attribute = %self.schema.username_attribute,
+                    dn = %first.dn,
+                    "several users have the same name; none of them can log in with it"
+                );
+                Ok(None)
+            }
+        }
+    }
+
+    /// Asks for the spellings that an index can answer. Where the directory looks at every
+    /// entry anyway, or where it found nobody, also for the digits alone.
+    async fn by_search(
+        &self,
+        number: &PhoneNumber,
+        deadline: Deadline,
+    ) -> Result<Vec<Entry>, DirectoryFault> {
+        let dialect = self.dialect.get();
+        let spelt = pattern::spelt(&self.schema, &self.plan, number, dialect);
+        let Some(any_spelling) = pattern::in_any_spelling(&self.schema, &self.plan, number) else {
+            return self.answer(self.about(number, spelt), deadline).await;
+        };
+        if dialect.is_some_and(Dialect::always_scans) {
+            let mut question = self.about(number, Filter::any([spelt, any_spelling]));
+            question.slow = true;
+            return self.answer(question, deadline).await;
+        }
+        let found = self.answer(self.about(number, spelt), deadline).await?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let mut question = self.about(number, any_spelling);
+        question.slow = true;
+        let scan = self.answer(question, deadline);
+        self.scans.run(scan, deadline, &*self.clock).await
+    }
+
+    async fn by_index(
+        &self,
+        index: &LiveIndex,
+        number: &PhoneNumber,
+        deadline: Deadline,
+    ) -> Result<Vec<Entry>, DirectoryFault> {
+        if let (None, fault) = index.freshness() {
+            let reason = "the index of numbers is not loaded yet";
+            return Err(fault.unwrap_or_else(|| DirectoryFault::Unavailable(reason.into())));
+        }
+        let numbers = &index.numbers;
+        let candidates = read(numbers).candidates(number);
+        let mut found: Vec<Entry> = Vec::new();
+        for some in candidates.chunks(LIVE_READS) {
+            let reads = some
+                .iter()
+                .map(|candidate| self.live(candidate, number, deadline));
+            found.extend(try_join_all(reads).await?.into_iter().flatten());
+            if found.len() >= SEVERAL {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Reads an entry of the index again: is it still a user, and still the number's?
+    async fn live(
+        &self,
+        candidate: &Candidate,
+        number: &PhoneNumber,
+        deadline: Deadline,
+    ) -> Result<Option<Entry>, DirectoryFault> {
+        let mut question = self.about(number, Filter::present("objectClass"));
+        question.base = candidate.dn.clone();
+        question.scope = Scope::Base;
+        question.may_be_gone = true;
+        question.enough = 1;
+        let mut answer = self.servers.ask(&question, deadline).await?;
+        if !matches!(answer.refusal, Some(SearchRefusal::NoSuchObject(_))) {
+            return Ok(answer.entries.pop());
+        }
+        let id = Filter::equals(&self.schema.user_id_attribute, &candidate.id);
+        let mut found = self.answer(self.about(number, id), deadline).await?;
+        Ok(found.pop())
+    }
+
+    /// All entries that count, if need be page by page.
+    async fn answer(
+        &self,
+        mut question: Question,
+        deadline: Deadline,
+    ) -> Result<Vec<Entry>, DirectoryFault> {
+        let answer = self.servers.ask(&question, deadline).await?;
+        if answer.refusal.is_none() || answer.entries.len() >= question.enough {
+            return Ok(answer.entries);
+        }
+        let session = self.servers.session(deadline).await?;
+        let (mut found, mut cookie) = (Vec::new(), Vec::new());
+        for _ in 0..MAX_PAGES {
+            question.page = Some(Page { size: PAGE, cookie });
+            let answer = session.ask(&question, deadline).await?;
+            found.extend(answer.entries);
+            cookie = answer.cookie;
+            if found.len() >= question.enough || cookie.is_empty() {
+                return Ok(found);
+            }
+        }
+        Err(DirectoryFault::Unusable(
+            "too many entries are like that number".into(),
+        ))
+    }
+
+    fn about(&self, number: &PhoneNumber, filter: Filter) -> Question {
+        let (schema, plan, number) = (self.schema.clone(), self.plan.clone(), number.clone());
+        let has_number = move |entry: &Entry| {
+            let mut numbers = entry.numbers(&schema);
+            numbers.any(|text| plan.read(text).as_ref() == Ok(&number))
+        };
+        self.question(filter, Arc::new(has_number))
+    }
+
+    fn question(
+        &self,
+        filter: Filter,
+        keep: Arc<dyn Fn(&Entry) -> bool + Send + Sync>,
+    ) -> Question {
+        let mut attributes = vec![
+            self.schema.user_id_attribute.clone(),
+            self.schema.username_attribute.clone(),
+        ];
+        attributes.extend(self.schema.phone_attributes.iter().cloned());
+        Question {
+            base: self.schema.base.clone(),
+            scope: Scope::Subtree,
+            filter: Filter::all([Filter::written(&self.schema.user_filter), filter]).into(),
+            attributes: attributes.into(),
+            keep,
+            enough: SEVERAL,
+            page: None,
+            slow: false,
+            may_be_gone: false,
+        }
+    }
+
+    fn user(&self, entry: &Entry, asked: Option<&str>) -> Result<User, DirectoryFault> {
+        entry
+            .user(&self.schema, asked)
+            .map_err(DirectoryFault::Unusable)
+    }
+
+    pub(super) fn health(&self) -> DirectoryHealth {
+        let now = self.clock.now();
+        let (mut ready, mut detail) = (false, Vec::new());
+        for server in &self.servers.0 {
+            ready |= server.circuit.is_up();
+            detail.push(match server.circuit.outage() {
+                Some(outage) => {
+                    let seconds = now.since(outage.since).as_secs();
+                    format!("{} is out for {seconds} s: {}", server.url, outage.reason)
+                }
+                None if server.circuit.is_up() => format!("{} is up", server.url),
+                None => format!("{} has not answered yet", server.url),
+            });
+        }
+        if let Some(index) = &self.index {
+            let (asked, fault) = index.freshness();
+            ready &= asked.is_some();
+            let size = read(&index.numbers).size();
+            detail.push(match asked {
+                None => "the index of numbers is not loaded yet".to_owned(),
+                Some(asked) => format!(
+                    "the index of {} numbers is {} s old",
+                    size.numbers,
+                    now.since(asked).as_secs()
+                ),
+            });
+            detail.extend(fault.map(|fault| format!("its refresh fails: {fault}")));
+        }
+        DirectoryHealth {
+            ready,
+            detail: detail.join("; "),
+        }
+    }
+}
+
+fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn check_schema(schema: &Schema) -> Result<(), LdapSetupError> {
+    let filter = Filter::written(&schema.user_filter).to_string();
+    if ldap3::parse_filter(&filter).is_err() {
+        return Err(LdapSetupError::Filter(filter));
+    }
+    let names = [&schema.username_attribute, &schema.user_id_attribute];
+    for name in names.into_iter().chain(&schema.phone_attributes) {
+        if !is_attribute(name) {
+            return Err(LdapSetupError::Attribute(name.to_string()));
+        }
+    }
+    Ok(())
+}
+
+/// A name or an OID (RFC 4512 §1.4), without options.
+fn is_attribute(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(allowed)
+}
