@@ -17,4 +17,4 @@ mod lockouts;
 mod process;
 mod refusals;
 mod secrets;
-mod store;
+mod ldap;

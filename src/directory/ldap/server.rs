@@ -195,18 +195,19 @@ impl Server {
     /// connections has not come back.) The connection, if it is good, is kept.
     pub(super) async fn probe(self: &Arc<Self>) -> Result<(), Lost> {
         let deadline = Instant::now() + PROBE_TIME;
-        let connection = self.dial(Purpose::Search, deadline).await?;
+        let slot = &self.search[0];
+        let connection = self.search_connection(slot, deadline).await?;
         let question = Question::about_the_server();
         let answer = timeout_at(deadline, question.ask(connection.ldap.clone())).await;
         let error = match answer {
             Ok(Ok(_)) => {
-                self.search[0].current.store(Some(Arc::new(connection)));
                 self.answered();
                 return Ok(());
             }
             Ok(Err(_)) => DialError::Broken("it was closed in mid-answer".into()),
             Err(_) => DialError::Silent,
         };
+        slot.forget(&connection);
         self.lost(error.to_string());
         Err(Lost(error))
     }

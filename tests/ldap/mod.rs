@@ -1,0 +1,17 @@
+//! The LDAP adapter on real servers: OpenLDAP's slapd, a Samba Active Directory domain
+//! controller, and a relay that goes wrong on demand.
+
+mod adapter;
+mod authority;
+mod minder;
+mod people;
+mod relay;
+mod samba;
+mod slapd;
+
+mod active_directory;
+mod hostile;
+mod index;
+mod openldap;
+mod outages;
+mod tls;
