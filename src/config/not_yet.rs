@@ -23,18 +23,6 @@ const NOT_YET: &[(&str, Option<&str>, &str, &str)] = &[
         "the redis store",
         "use \"memory\"",
     ),
-    (
-        "tenant.directory.kind",
-        Some("ldap"),
-        "LDAP",
-        "use \"ldif\"",
-    ),
-    (
-        "tenant.directory.lookup",
-        Some("index"),
-        "the index of numbers",
-        "use \"search\"",
-    ),
     ("tenant.client.bearer", None, "access tokens", "use basic"),
     (
         "tenant.client.certificate",

@@ -148,8 +148,7 @@ async fn an_empty_password_reaches_no_server() {
     let relay = Relay::to(slapd.plain).await;
     let directory = start(openldap(&[relay.url()]), Lookup::Search, openldap_schema());
     let anna = user(&directory, "anna").await.expect("an answer");
-    eventually(true, async || directory.health().ready).await;
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    relay.settled().await;
     let before = (relay.bytes(), relay.connections());
     for empty in ["", "\0", "\0\0\0"] {
         let refused = check(&directory, anna.as_ref(), empty).await;

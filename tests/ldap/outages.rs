@@ -36,6 +36,7 @@ async fn a_silent_first_server_costs_one_call_a_share_of_its_time_and_later_call
     let urls = [first.url(), second.url()];
     let directory = start(openldap(&urls), Lookup::Search, openldap_schema());
     assert_eq!(name_of(&directory, ANNA).await, anna());
+    first.settled().await;
 
     first.set(Mode::Silent);
     let started = Instant::now();
@@ -99,6 +100,7 @@ async fn a_silent_server_is_a_fault_of_the_directory_and_not_of_the_password() {
     let known = user(&directory, "anna").await.expect("an answer");
     let right = check(&directory, known.as_ref(), PASSWORD).await;
     assert_eq!(right, Ok(PasswordCheck::Right));
+    relay.settled().await;
     relay.set(Mode::Silent);
     let before = relay.binds();
     let started = Instant::now();
@@ -187,6 +189,7 @@ async fn searches_given_up_by_their_callers_cost_the_connection_nothing() {
     for _ in 0..3 {
         assert_eq!(name_of(&directory, ANNA).await, anna());
     }
+    relay.settled().await;
     let before = relay.connections();
     relay.set(Mode::Slow(Duration::from_millis(100)));
     for _ in 0..20 {

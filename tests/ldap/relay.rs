@@ -93,6 +93,15 @@ impl Relay {
         self.counts.searches_as_users.load(Ordering::SeqCst)
     }
 
+    /// Waits until nothing more comes, as after a start.
+    pub(super) async fn settled(&self) {
+        let mut bytes = usize::MAX;
+        while bytes != self.bytes() {
+            bytes = self.bytes();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
     /// Bytes that came from clients.
     pub(super) fn bytes(&self) -> usize {
         self.counts.bytes.load(Ordering::SeqCst)

@@ -7,13 +7,13 @@ use ldap3::Scope;
 
 use super::{
     entry::Entry,
-    filter::Filter,
     question::Question,
     servers::{Servers, Session},
+    terms::known,
 };
 use crate::{
     clock::Deadline,
-    directory::{DirectoryFault, Schema},
+    directory::{DirectoryFault, Schema, filter::Filter},
 };
 
 /// LDAP_CAP_ACTIVE_DIRECTORY_OID (MS-ADTS §3.1.1.3.4.3.1).
@@ -155,11 +155,11 @@ async fn flags(
         return Ok(());
     };
     let names = attributes.iter();
-    let called = Filter::any(names.map(|a| Filter::equals("lDAPDisplayName", a.name.as_bytes())));
+    let called = names.map(|a| Filter::equal(&known("lDAPDisplayName"), &*a.name));
     let mut question = Question::about_the_server();
     question.base = base.into();
     question.scope = Scope::Subtree;
-    question.filter = called.into();
+    question.filter = Filter::Or(called.collect()).to_string().into();
     question.attributes = ["lDAPDisplayName".into(), "searchFlags".into()].into();
     let found = session.ask(&question, deadline).await?.entries;
     for attribute in attributes.iter_mut().filter(|_| !found.is_empty()) {

@@ -13,17 +13,17 @@ use super::{
     LdapConfig, LdapSetupError, Lookup,
     dialect::Dialect,
     entry::Entry,
-    filter::Filter,
     index::{Candidate, refresh::LiveIndex},
     outcome::SearchRefusal,
     pattern::{self, Scans},
     question::{Page, Question},
     servers::Servers,
     servers_of,
+    terms::{Terms, known},
 };
 use crate::{
     clock::{Clock, Deadline},
-    directory::{DirectoryFault, DirectoryHealth, Match, Schema},
+    directory::{DirectoryFault, DirectoryHealth, Match, Schema, filter::Filter},
     phone_number::{NumberPlan, PhoneNumber},
     user::User,
 };
@@ -46,6 +46,7 @@ const LONGEST_NAME: usize = 256;
 pub(super) struct Directory {
     pub(super) servers: Arc<Servers>,
     pub(super) schema: Arc<Schema>,
+    pub(super) terms: Arc<Terms>,
     pub(super) plan: Arc<NumberPlan>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) index: Option<Arc<LiveIndex>>,
@@ -61,10 +62,11 @@ impl Directory {
         plan: Arc<NumberPlan>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, LdapSetupError> {
-        check_schema(&schema)?;
+        let terms = Terms::try_from(&schema)?;
         Ok(Self {
             servers: Arc::new(servers_of(config, &clock)?),
             schema: Arc::new(schema),
+            terms: Arc::new(terms),
             plan,
             clock,
             index: matches!(lookup, Lookup::Index { .. }).then(Arc::default),
@@ -113,7 +115,7 @@ impl Directory {
         if name.trim().is_empty() || name.len() > LONGEST_NAME {
             return Ok(None);
         }
-        let called = Filter::equals(&self.schema.username_attribute, name.as_bytes());
+        let called = Filter::equal(&self.terms.username, name);
         let question = self.question(called, Arc::new(|_| true));
         match self.answer(question, deadline).await?.as_slice() {
             [] => Ok(None),
@@ -137,12 +139,13 @@ impl Directory {
         deadline: Deadline,
     ) -> Result<Vec<Entry>, DirectoryFault> {
         let dialect = self.dialect.get();
-        let spelt = pattern::spelt(&self.schema, &self.plan, number, dialect);
-        let Some(any_spelling) = pattern::in_any_spelling(&self.schema, &self.plan, number) else {
+        let (phones, spellings) = (&self.terms.phones, self.plan.spellings(number, None));
+        let spelt = pattern::spelt(phones, &spellings, dialect);
+        let Some(any_spelling) = pattern::in_any_spelling(phones, &spellings, number) else {
             return self.answer(self.about(number, spelt), deadline).await;
         };
         if dialect.is_some_and(Dialect::always_scans) {
-            let mut question = self.about(number, Filter::any([spelt, any_spelling]));
+            let mut question = self.about(number, Filter::Or(vec![spelt, any_spelling]));
             question.slow = true;
             return self.answer(question, deadline).await;
         }
@@ -188,7 +191,7 @@ impl Directory {
         number: &PhoneNumber,
         deadline: Deadline,
     ) -> Result<Option<Entry>, DirectoryFault> {
-        let mut question = self.about(number, Filter::present("objectClass"));
+        let mut question = self.about(number, Filter::Present(known("objectClass")));
         question.base = candidate.dn.clone();
         question.scope = Scope::Base;
         question.may_be_gone = true;
@@ -197,7 +200,7 @@ impl Directory {
         if !matches!(answer.refusal, Some(SearchRefusal::NoSuchObject(_))) {
             return Ok(answer.entries.pop());
         }
-        let id = Filter::equals(&self.schema.user_id_attribute, &candidate.id);
+        let id = Filter::equal(&self.terms.user_id, &*candidate.id);
         let mut found = self.answer(self.about(number, id), deadline).await?;
         Ok(found.pop())
     }
@@ -250,7 +253,9 @@ impl Directory {
         Question {
             base: self.schema.base.clone(),
             scope: Scope::Subtree,
-            filter: Filter::all([Filter::written(&self.schema.user_filter), filter]).into(),
+            filter: Filter::And(vec![self.terms.user_filter.clone(), filter])
+                .to_string()
+                .into(),
             attributes: attributes.into(),
             keep,
             enough: SEVERAL,
@@ -303,24 +308,4 @@ impl Directory {
 
 fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn check_schema(schema: &Schema) -> Result<(), LdapSetupError> {
-    let filter = Filter::written(&schema.user_filter).to_string();
-    if ldap3::parse_filter(&filter).is_err() {
-        return Err(LdapSetupError::Filter(filter));
-    }
-    let names = [&schema.username_attribute, &schema.user_id_attribute];
-    for name in names.into_iter().chain(&schema.phone_attributes) {
-        if !is_attribute(name) {
-            return Err(LdapSetupError::Attribute(name.to_string()));
-        }
-    }
-    Ok(())
-}
-
-/// A name or an OID (RFC 4512 §1.4), without options.
-fn is_attribute(name: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(allowed)
 }

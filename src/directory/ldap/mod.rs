@@ -21,6 +21,7 @@ use self::{
 };
 use super::{
     DirectoryFault, DirectoryHealth, Match, PasswordCheck, Schema, UserDirectory, WrongPassword,
+    filter::{FilterError, NotAnAttribute},
 };
 use crate::{
     clock::{Clock, Deadline},
@@ -33,7 +34,6 @@ mod circuit;
 mod dial;
 mod dialect;
 mod entry;
-mod filter;
 mod guard;
 mod index;
 mod lookup;
@@ -45,6 +45,7 @@ mod server;
 mod server_url;
 mod servers;
 mod stranger;
+mod terms;
 mod trust;
 
 pub use server_url::{BadUrl, ServerUrl};
@@ -90,11 +91,11 @@ pub enum LdapSetupError {
     #[error(transparent)]
     Trust(#[from] NoTrust),
     /// A search filter that no server would accept.
-    #[error("user_filter is not a filter (RFC 4515): {0}")]
-    Filter(String),
+    #[error("user_filter: {0}")]
+    Filter(#[from] FilterError),
     /// An attribute's name that no server would accept.
-    #[error("{0:?} is not an attribute's name (RFC 4512 §2.5)")]
-    Attribute(String),
+    #[error(transparent)]
+    Attribute(#[from] NotAnAttribute),
     /// RFC 4513 §5.1.2 would make of it somebody nobody asked for.
     #[error("bind_dn needs a bind_password that is not empty")]
     NoPassword,
@@ -130,6 +131,7 @@ impl LdapDirectory {
                 index: index.clone(),
                 servers: directory.servers.clone(),
                 schema: directory.schema.clone(),
+                terms: directory.terms.clone(),
                 plan: directory.plan.clone(),
                 clock: directory.clock.clone(),
                 interval: refresh,

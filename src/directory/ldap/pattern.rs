@@ -11,11 +11,14 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{dialect::Dialect, entry::Entry, filter::Filter};
+use super::{dialect::Dialect, entry::Entry};
 use crate::{
     clock::{Clock, Deadline, Timestamp},
-    directory::{DirectoryFault, Schema},
-    phone_number::{NumberPlan, PhoneNumber},
+    directory::{
+        DirectoryFault,
+        filter::{Attribute, Filter},
+    },
+    phone_number::PhoneNumber,
 };
 
 /// Scans at once. Each may cost the directory as much as thousands of other questions.
@@ -33,54 +36,65 @@ const FEWEST_DIGITS: usize = 5;
 /// True if one of the phone attributes is written in a way worth asking for. Directories
 /// answer this from an index if they have one.
 pub(super) fn spelt(
-    schema: &Schema,
-    plan: &NumberPlan,
-    number: &PhoneNumber,
+    phones: &[Attribute],
+    spellings: &[String],
     dialect: Option<&Dialect>,
 ) -> Filter {
-    let spellings = plan.spellings(number, None);
-    Filter::any(schema.phone_attributes.iter().flat_map(|attribute| {
-        let mut asked = Vec::with_capacity(spellings.len());
-        let ignores_spacing = dialect.is_some_and(|dialect| dialect.ignores_spacing(attribute));
-        let mut filters = Vec::with_capacity(spellings.len());
-        for spelling in &spellings {
-            let as_compared = match ignores_spacing {
-                true => spelling.replace([' ', '-'], ""),
-                false => spelling.clone(),
-            };
-            if !asked.contains(&as_compared) {
-                filters.push(Filter::equals(attribute, as_compared.as_bytes()));
-                asked.push(as_compared);
-            }
+    Filter::Or(
+        phones
+            .iter()
+            .flat_map(|phone| {
+                let ignores_spacing = dialect.is_some_and(|d| d.ignores_spacing(phone.as_str()));
+                as_compared(spellings, ignores_spacing)
+                    .into_iter()
+                    .map(|spelling| Filter::equal(phone, spelling))
+            })
+            .collect(),
+    )
+}
+
+/// Spellings that an attribute compares as different.
+fn as_compared(spellings: &[String], ignores_spacing: bool) -> Vec<String> {
+    let mut compared = Vec::with_capacity(spellings.len());
+    for spelling in spellings {
+        let spelling = match ignores_spacing {
+            true => spelling.replace([' ', '-'], ""),
+            false => spelling.clone(),
+        };
+        if !compared.contains(&spelling) {
+            compared.push(spelling);
         }
-        filters
-    }))
+    }
+    compared
 }
 
 /// True if one of the phone attributes has the number's digits in their order, whatever
 /// stands between them. No index helps a directory to answer this. `None` if the number
 /// has one spelling only, or too few digits.
 pub(super) fn in_any_spelling(
-    schema: &Schema,
-    plan: &NumberPlan,
+    phones: &[Attribute],
+    spellings: &[String],
     number: &PhoneNumber,
 ) -> Option<Filter> {
     let digits = significant_digits(number);
-    if digits.len() < FEWEST_DIGITS || plan.spellings(number, None).len() < 2 {
+    if digits.len() < FEWEST_DIGITS || spellings.len() < 2 {
         return None;
     }
-    let wide = |digit: char| {
-        // U+FF10 FULLWIDTH DIGIT ZERO and its nine successors.
-        char::from_u32(0xff10 + digit.to_digit(10).unwrap_or_default()).unwrap_or(digit)
+    let in_order = |attribute: &Attribute, digits: &mut dyn Iterator<Item = char>| Filter::Parts {
+        attribute: attribute.clone(),
+        initial: Vec::new(),
+        any: digits.map(|digit| digit.to_string().into_bytes()).collect(),
+        last: Vec::new(),
     };
-    Some(Filter::any(schema.phone_attributes.iter().flat_map(
-        |attribute| {
-            [
-                Filter::contains_in_order(attribute, digits.chars()),
-                Filter::contains_in_order(attribute, digits.chars().map(wide)),
-            ]
-        },
-    )))
+    // U+FF10 FULLWIDTH DIGIT ZERO and its nine successors.
+    let wide = |digit: char| char::from_u32(0xff10 + digit.to_digit(10)?);
+    let filters = phones.iter().flat_map(|phone| {
+        [
+            in_order(phone, &mut digits.chars()),
+            in_order(phone, &mut digits.chars().filter_map(wide)),
+        ]
+    });
+    Some(Filter::Or(filters.collect()))
 }
 
 /// Keeps scans few, and leaves them out where the directory cannot do them.
@@ -153,28 +167,28 @@ fn significant_digits(number: &PhoneNumber) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::phone_number::Matching;
+    use crate::phone_number::{Matching, NumberPlan};
 
     #[test]
     fn the_digits_of_every_spelling_are_asked_for() {
         let plan = NumberPlan::new("SE", Matching::Normalised, []).expect("a plan");
         let number = plan.read("070-174 06 05").expect("a number");
-        let schema = Schema {
-            base: "dc=example".into(),
-            user_filter: "(objectClass=person)".into(),
-            username_attribute: "uid".into(),
-            user_id_attribute: "entryUUID".into(),
-            phone_attributes: vec!["mobile".into()],
-        };
-        let filter = in_any_spelling(&schema, &plan, &number)
-            .expect("a filter")
-            .to_string();
-        let ascii = "(mobile=*7*0*1*7*4*0*6*0*5*)";
+        let phones = [Attribute::new("mobile").expect("a name")];
+        let spellings = plan.spellings(&number, None);
+        let filter = in_any_spelling(&phones, &spellings, &number).expect("a filter");
+        let (ascii, wide) = ("(mobile=*7*0*1*7*4*0*6*0*5*)", "(mobile=*\\ef\\bc\\97*");
         assert!(
-            filter.starts_with(&format!("(|{ascii}(mobile=*\\ef\\bc\\97*")),
+            filter.to_string().starts_with(&format!("(|{ascii}{wide}")),
             "{filter}"
         );
-        let spelt = spelt(&schema, &plan, &number, None).to_string();
+        let spelt = spelt(&phones, &spellings, None).to_string();
         assert!(spelt.contains("(mobile=+46701740605)"), "{spelt}");
+    }
+
+    #[test]
+    fn what_is_compared_without_spaces_is_asked_for_once() {
+        let spellings = ["070-174 06 05", "0701740605", "070 1740605"].map(str::to_owned);
+        assert_eq!(as_compared(&spellings, true), ["0701740605"]);
+        assert_eq!(as_compared(&spellings, false), spellings);
     }
 }

@@ -55,6 +55,7 @@ pub(super) struct Server {
     dialer: Arc<Dialer>,
     clock: Arc<dyn Clock>,
     heard: Arc<AtomicU64>,
+    suspected: AtomicBool,
     search: [Slot; SEARCH_CONNECTIONS],
     turn: AtomicUsize,
     bind: Mutex<Vec<Connection>>,
@@ -88,6 +89,7 @@ impl Server {
             dialer,
             clock,
             heard: Arc::default(),
+            suspected: AtomicBool::new(false),
             search: Default::default(),
             turn: AtomicUsize::new(0),
             bind: Mutex::default(),
@@ -171,24 +173,31 @@ impl Server {
         })
     }
 
-    /// The server has not said a word since `heard` was read, although it was asked: it
-    /// is out until a probe finds otherwise.
+    /// The server has not answered for a while. If it has not said a word to anybody since
+    /// `heard` was read, it is out until a probe finds otherwise.
     pub(super) fn silent_since(self: &Arc<Self>, heard: u64) {
-        if self.heard() == heard {
-            self.lost(DialError::Silent.to_string());
+        match self.heard() == heard {
+            true => self.lost(DialError::Silent.to_string()),
+            false => self.suspect(),
         }
+    }
+
+    /// The server takes long, which it may: it is tried beside that, one try at a time.
+    pub(super) fn suspect(self: &Arc<Self>) {
+        if self.suspected.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let server = self.clone();
+        tokio::spawn(async move {
+            let _ = server.probe().await;
+            server.suspected.store(false, Ordering::Release);
+        });
     }
 
     /// A connection bound as the service user, for the caller alone.
     pub(super) async fn session(self: &Arc<Self>, deadline: Instant) -> Result<Ldap, Lost> {
         let connection = self.dial(Purpose::Search, deadline).await?;
         Ok(connection.ldap)
-    }
-
-    /// The server takes long with something that may take long: it is tried beside that.
-    pub(super) fn suspect(self: &Arc<Self>) {
-        let server = self.clone();
-        tokio::spawn(async move { drop(server.probe().await) });
     }
 
     /// Tries the server with a question that every server answers. (One that only accepts

@@ -14,11 +14,12 @@ use crate::{
     clock::{Clock, Deadline, Timestamp},
     directory::{
         DirectoryFault, Schema,
+        filter::Filter,
         ldap::{
             entry::Entry,
-            filter::Filter,
             question::{Page, Question},
             servers::{Servers, Session},
+            terms::{Terms, known},
         },
     },
     phone_number::NumberPlan,
@@ -73,6 +74,7 @@ pub(in super::super) struct Refresher {
     pub(in super::super) index: Arc<LiveIndex>,
     pub(in super::super) servers: Arc<Servers>,
     pub(in super::super) schema: Arc<Schema>,
+    pub(in super::super) terms: Arc<Terms>,
     pub(in super::super) plan: Arc<NumberPlan>,
     pub(in super::super) clock: Arc<dyn Clock>,
     pub(in super::super) interval: Duration,
@@ -161,8 +163,8 @@ impl Refresher {
     async fn load(&self, session: &Session) -> Result<Followed, DirectoryFault> {
         let started = self.clock.now();
         let committed = committed_usn(session).await?;
-        let phones = self.schema.phone_attributes.iter();
-        let filter = Filter::any(phones.map(|attribute| Filter::present(attribute)));
+        let phones = self.terms.phones.iter().cloned();
+        let filter = Filter::Or(phones.map(Filter::Present).collect());
         self.write(NumberIndex::begin_load);
         let newest = self.read_all(session, filter).await?;
         self.write(NumberIndex::end_load);
@@ -198,18 +200,24 @@ impl Refresher {
             Mark::Usn(mark) => match committed_usn(session).await? {
                 Some(now) if session.server == followed.server && now >= *mark => {
                     let since = (mark + 1).to_string();
-                    (Filter::at_least("uSNChanged", &since), Mark::Usn(now))
+                    (
+                        Filter::AtLeast(known("uSNChanged"), since.into()),
+                        Mark::Usn(now),
+                    )
                 }
                 _ => return Ok(None),
             },
             Mark::Csn(mark) => {
                 let since = format!("{}.000000Z#000000#000#000000", earlier(mark, OVERLAP));
-                (Filter::at_least("entryCSN", &since), followed.mark.clone())
+                (
+                    Filter::AtLeast(known("entryCSN"), since.into()),
+                    followed.mark.clone(),
+                )
             }
             Mark::ModifyTimestamp(mark) => {
                 let since = format!("{}Z", earlier(mark, OVERLAP));
                 (
-                    Filter::at_least("modifyTimestamp", &since),
+                    Filter::AtLeast(known("modifyTimestamp"), since.into()),
                     followed.mark.clone(),
                 )
             }
@@ -231,7 +239,7 @@ impl Refresher {
         let mut question = Question {
             base: self.schema.base.clone(),
             scope: Scope::Subtree,
-            filter: filter.into(),
+            filter: filter.to_string().into(),
             attributes: attributes.into(),
             keep: Arc::new(|_| true),
             enough: usize::MAX,
