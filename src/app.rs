@@ -16,6 +16,7 @@ use crate::{
     config::{Config, DirectoryConfig, DirectorySource, EngineConfig, ServerConfig, TenantConfig},
     directory::{
         DirectoryHealth, UserDirectory,
+        ldap::{LdapDirectory, LdapSetupError},
         ldif::{LdifDirectory, LdifError},
     },
     http::{Http, Tenant, record::RequestIds},
@@ -88,9 +89,14 @@ pub enum StartError {
         /// Why.
         error: LdifError,
     },
-    /// A kind of directory that this build does not have.
-    #[error("tenant {0}: this build has no LDAP adapter")]
-    NoLdap(TenantId),
+    /// A tenant's LDAP servers could not be asked whatever they did.
+    #[error("tenant {tenant}: {error}")]
+    Ldap {
+        /// Whose.
+        tenant: TenantId,
+        /// Why.
+        error: LdapSetupError,
+    },
     /// The random source failed.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
@@ -290,7 +296,7 @@ impl Parts {
             lockout: config.lockout,
             throttle: config.throttle,
             numbers: Arc::clone(&config.phone),
-            directory: open_directory(config)?,
+            directory: open_directory(config, Arc::clone(&self.surroundings.clock))?,
             store: Arc::clone(&self.store),
             keys: Arc::clone(&self.keys),
             entropy: Arc::clone(&self.surroundings.entropy),
@@ -303,7 +309,10 @@ impl Parts {
     }
 }
 
-fn open_directory(config: &TenantConfig) -> Result<Arc<dyn UserDirectory>, StartError> {
+fn open_directory(
+    config: &TenantConfig,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<dyn UserDirectory>, StartError> {
     let DirectoryConfig { source, schema } = &config.directory;
     match source {
         DirectorySource::Ldif { path } => {
@@ -318,7 +327,17 @@ fn open_directory(config: &TenantConfig) -> Result<Arc<dyn UserDirectory>, Start
             directory.watch();
             Ok(directory)
         }
-        DirectorySource::Ldap(..) => Err(StartError::NoLdap(config.id.clone())),
+        DirectorySource::Ldap(ldap, lookup) => {
+            let (ldap, schema) = (ldap.clone(), schema.clone());
+            let numbers = Arc::clone(&config.phone);
+            match LdapDirectory::start(ldap, *lookup, schema, numbers, clock) {
+                Ok(directory) => Ok(directory),
+                Err(error) => Err(StartError::Ldap {
+                    tenant: config.id.clone(),
+                    error,
+                }),
+            }
+        }
     }
 }
 
