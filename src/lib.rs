@@ -44,6 +44,7 @@ pub mod directory;
 pub mod otp;
 // 0
 pub mod clock;
+pub mod finding;
 pub mod password_hash;
 pub mod phone_number;
 pub mod secret;

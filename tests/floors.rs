@@ -36,6 +36,7 @@ const FLOORS: [(u8, &[&str]); 6] = [
         0,
         &[
             "clock",
+            "finding",
             "phone_number",
             "secret",
             "tenant",

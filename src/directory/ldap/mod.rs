@@ -33,6 +33,7 @@ use crate::{
 mod circuit;
 mod dial;
 mod dialect;
+pub mod doctor;
 mod entry;
 mod guard;
 mod index;
