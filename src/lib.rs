@@ -30,6 +30,8 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod explain;
+pub mod phones;
 pub mod shutdown;
 pub mod telemetry;
 // 4

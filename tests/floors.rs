@@ -16,6 +16,8 @@ const FLOORS: [(u8, &[&str]); 6] = [
             "shutdown",
             "check",
             "doctor",
+            "explain",
+            "phones",
         ],
     ),
     (4, &["server", "tls", "admin", "shutdown"]),

@@ -66,6 +66,26 @@ pub enum Match {
     Several,
 }
 
+/// A user as the directory writes them down, for reports. Nobody can log in by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The name to log in with, if there is one.
+    pub name: Option<Box<str>>,
+    /// The entry's distinguished name.
+    pub dn: Box<str>,
+    /// What stands in the phone attributes, in their order.
+    pub numbers: Vec<Written>,
+}
+
+/// A number as it is written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// In which attribute.
+    pub attribute: Box<str>,
+    /// How; characters that are no text are replaced.
+    pub text: Box<str>,
+}
+
 /// The directory's word on a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordCheck {

@@ -5,7 +5,7 @@ use callotp::directory::{PasswordCheck, UserDirectory as _, WrongPassword, ldap:
 use super::{
     adapter::{
         INDEX, active_directory, active_directory_schema, check, eventually, name_of, password,
-        start, user, wrong,
+        patiently, start, user, wrong,
     },
     people::{self, PASSWORD, SPELLINGS},
     samba::{self, Samba},
@@ -17,7 +17,7 @@ async fn every_spelling_finds_its_user(lookup: Lookup) {
     let directory = start(config, lookup, active_directory_schema());
     eventually(true, async || directory.health().ready).await;
     for place in 0..SPELLINGS.len() {
-        let found = name_of(&directory, &people::number(place)).await;
+        let found = patiently(&directory, &people::number(place)).await;
         let expected = Ok(Some(format!("spelt{place}")));
         assert_eq!(
             found,
@@ -35,7 +35,7 @@ async fn every_spelling_finds_its_user(lookup: Lookup) {
         ("+46701740690", None),
         ("+46701740699", None),
     ] {
-        let found = name_of(&directory, number).await;
+        let found = patiently(&directory, number).await;
         assert_eq!(found, Ok(expected.map(str::to_owned)), "{number}");
     }
 }

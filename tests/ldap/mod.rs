@@ -10,6 +10,7 @@ mod samba;
 mod slapd;
 
 mod active_directory;
+mod calls;
 mod doctor;
 mod hostile;
 mod index;

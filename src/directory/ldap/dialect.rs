@@ -28,6 +28,17 @@ pub(super) enum Kind {
     Other,
 }
 
+impl Kind {
+    /// For people.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::ActiveDirectory => "Active Directory",
+            Self::OpenLdap => "OpenLDAP",
+            Self::Other => "an LDAP directory",
+        }
+    }
+}
+
 /// What was found out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Dialect {

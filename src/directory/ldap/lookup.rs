@@ -144,7 +144,8 @@ impl Directory {
         let dialect = self.dialect.get();
         let (phones, spellings) = (&self.terms.phones, self.plan.spellings(number, None));
         let spelt = pattern::spelt(phones, &spellings, dialect);
-        let Some(any_spelling) = pattern::in_any_spelling(phones, &spellings, number) else {
+        let Some(any_spelling) = pattern::in_any_spelling(phones, &spellings, number, dialect)
+        else {
             return self.answer(self.about(number, spelt), deadline).await;
         };
         if dialect.is_some_and(Dialect::always_scans) {

@@ -37,6 +37,7 @@ pub mod doctor;
 mod entry;
 mod guard;
 mod index;
+pub mod listing;
 mod lookup;
 mod message;
 mod outcome;
