@@ -16,4 +16,5 @@ mod hostile;
 mod index;
 mod openldap;
 mod outages;
+mod reports;
 mod tls;
