@@ -7,7 +7,7 @@ use super::{
         INDEX, active_directory, active_directory_schema, check, eventually, name_of, password,
         patiently, start, user, wrong,
     },
-    people::{self, PASSWORD, SPELLINGS},
+    people::{self, PASSWORD, SPELT},
     samba::{self, Samba},
 };
 
@@ -16,7 +16,7 @@ async fn every_spelling_finds_its_user(lookup: Lookup) {
     let config = active_directory(samba.url(), &samba.files.ca);
     let directory = start(config, lookup, active_directory_schema());
     eventually(true, async || directory.health().ready).await;
-    for place in 0..SPELLINGS.len() {
+    for place in 0..SPELT {
         let found = patiently(&directory, &people::number(place)).await;
         let expected = Ok(Some(format!("spelt{place}")));
         assert_eq!(

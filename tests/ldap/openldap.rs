@@ -7,7 +7,7 @@ use super::{
         INDEX, check, eventually, openldap, openldap_schema, password, patiently, start, user,
         wrong,
     },
-    people::{self, PASSWORD, SPELLINGS},
+    people::{self, PASSWORD, SPELT},
     relay::Relay,
     slapd::{self, Slapd},
 };
@@ -16,7 +16,7 @@ async fn every_spelling_finds_its_user(lookup: Lookup) {
     let slapd = Slapd::shared();
     let directory = start(openldap(&[slapd.url()]), lookup, openldap_schema());
     eventually(true, async || directory.health().ready).await;
-    for place in 0..SPELLINGS.len() {
+    for place in 0..SPELT {
         let found = patiently(&directory, &people::number(place)).await;
         let expected = Ok(Some(format!("spelt{place}")));
         assert_eq!(

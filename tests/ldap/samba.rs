@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::{
     authority::{Authority, Files},
     minder::Minded,
-    people::{self, PASSWORD, SPELLINGS},
+    people::{self, PASSWORD, SPELT},
     slapd::{succeed, wait_for},
 };
 
@@ -181,7 +181,7 @@ fn configure(conf: &Path, folder: &Path, address: IpAddr, files: &Files) {
 fn everybody() -> String {
     let mut ldif =
         format!("dn: {PEOPLE}\nchangetype: add\nobjectClass: organizationalUnit\nou: People\n\n");
-    for place in 0..SPELLINGS.len() {
+    for place in 0..SPELT {
         let spelling = people::spelling(place);
         person(
             &mut ldif,

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use super::{
     authority::{Authority, Files},
     minder::Minded,
-    people::{self, PASSWORD, SPELLINGS},
+    people::{self, PASSWORD, SPELT},
 };
 
 pub(super) const BASE: &str = "dc=example,dc=org";
@@ -257,7 +257,7 @@ userPassword: {PASSWORD}
 
 "
     );
-    for place in 0..SPELLINGS.len() {
+    for place in 0..SPELT {
         person(
             &mut ldif,
             &format!("spelt{place}"),

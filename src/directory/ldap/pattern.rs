@@ -32,6 +32,10 @@ const IN_A_ROW: u32 = 3;
 /// For how long scans are left out once the directory has shown that it cannot do them.
 const LEAVE_OUT: Duration = Duration::from_secs(10 * 60);
 
+/// Where digits begin that people type for ours: full-width, Arabic-Indic, and its eastern
+/// form.
+const OTHER_ZEROS: [char; 3] = ['\u{ff10}', '\u{660}', '\u{6f0}'];
+
 /// Fewer digits than this are in too many numbers.
 const FEWEST_DIGITS: usize = 5;
 
@@ -83,18 +87,21 @@ pub(super) fn in_any_spelling(
     if digits.len() < FEWEST_DIGITS || spellings.len() < 2 {
         return None;
     }
-    // U+FF10 FULLWIDTH DIGIT ZERO and its nine successors.
-    let wide = |digit: char| char::from_u32(0xff10 + digit.to_digit(10)?);
-    let wide: String = digits.chars().filter_map(wide).collect();
     let mut filters = Vec::new();
     for phone in phones {
         filters.push(in_order(phone, &digits));
         // The syntax that goes with comparing without spaces is ASCII (RFC 4517 §3.3.31).
         if !dialect.is_some_and(|dialect| dialect.ignores_spacing(phone.as_str())) {
-            filters.push(in_order(phone, &wide));
+            filters.extend(OTHER_ZEROS.map(|zero| in_order(phone, &with_zero(&digits, zero))));
         }
     }
     Some(Filter::Or(filters))
+}
+
+/// The same digits in another script.
+fn with_zero(digits: &str, zero: char) -> String {
+    let other = |digit: char| char::from_u32(u32::from(zero) + digit.to_digit(10)?);
+    digits.chars().filter_map(other).collect()
 }
 
 fn in_order(attribute: &Attribute, digits: &str) -> Filter {
