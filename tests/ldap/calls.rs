@@ -1,6 +1,8 @@
 //! Calls and logins through the running server, with its users in LDAP.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{
     people::PASSWORD,
@@ -14,8 +16,10 @@ const ANNA: &str = "+46701740605";
 
 /// A stage whose first tenant's users are in LDAP; `keys` are those of its directory.
 async fn stage(keys: &str, more: &str) -> Stage {
-    let mut setting = Setting::default();
-    setting.more = more.to_owned();
+    let setting = Setting {
+        more: more.to_owned(),
+        ..Setting::default()
+    };
     let toml = setting.toml();
     let (before, rest) = toml.split_once("[tenant.directory]").expect("a directory");
     let (_, after) = rest.split_once("[[tenant.client]]").expect("a client");

@@ -1,9 +1,6 @@
 //! What holds when servers fail: an outage costs time once, and never a user anything.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use callotp::{
     clock::{ManualClock, Timestamp},
@@ -12,6 +9,7 @@ use callotp::{
         ldap::{LdapDirectory, Lookup},
     },
 };
+use tokio::time::Instant;
 
 use super::{
     adapter::{
