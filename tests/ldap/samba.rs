@@ -124,7 +124,7 @@ impl Samba {
         fs::write(&path, ldif).expect("a file");
         let mut modify = Command::new("ldbmodify");
         modify.arg("-H").arg(self.folder.join("dc/private/sam.ldb"));
-        // DSDB_CONTROL_PASSWORD_CHANGE_LAST_SET... of Samba: write it as it is.
+        // Samba's own control: take the time as it is given.
         modify.arg("--controls=local_oid:1.3.6.1.4.1.7165.4.3.12:0");
         succeed(modify.arg(&path).output().expect("ldbmodify is installed"));
     }
