@@ -61,8 +61,8 @@ pub struct App {
     addresses: Addresses,
 }
 
-/// Where the program listens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where the program listens: the readiness line, as it is printed in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Addresses {
     /// Clients call here.
     pub listening: SocketAddr,

@@ -16,6 +16,8 @@ const FLOORS: [(u8, &[&str]); 6] = [
             "shutdown",
             "check",
             "doctor",
+            "explain",
+            "phones",
         ],
     ),
     (4, &["server", "tls", "admin", "shutdown"]),
@@ -36,6 +38,7 @@ const FLOORS: [(u8, &[&str]); 6] = [
         0,
         &[
             "clock",
+            "finding",
             "phone_number",
             "secret",
             "tenant",

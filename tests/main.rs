@@ -15,7 +15,6 @@ mod hostile;
 mod ldap;
 mod ldif;
 mod lockouts;
-mod phone_numbers;
 mod process;
 mod refusals;
 mod secrets;

@@ -39,6 +39,7 @@ use crate::{
     user::User,
 };
 
+pub mod listing;
 mod load;
 mod people;
 pub mod reader;

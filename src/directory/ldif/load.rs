@@ -190,7 +190,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 /// An entry with the classes that its classes imply.
-struct WithSuperiors<'a>(&'a Entry);
+pub(super) struct WithSuperiors<'a>(pub(super) &'a Entry);
 
 impl crate::directory::filter::Attributes for WithSuperiors<'_> {
     fn any_value(&self, attribute: &str, visit: &mut dyn FnMut(&[u8]) -> bool) -> bool {
