@@ -14,7 +14,6 @@ mod calls;
 mod doctor;
 mod hostile;
 mod index;
-mod mocked;
 mod openldap;
 mod outages;
 mod reports;
