@@ -16,9 +16,7 @@ use callotp_mock::{
     people::{Fiction, Person, Spelling, Status},
 };
 
-use super::adapter::{
-    DEADLINE, INDEX, check, eventually, name_of, password, start, user, wrong,
-};
+use super::adapter::{DEADLINE, INDEX, check, eventually, name_of, password, start, user, wrong};
 
 const SUFFIX: &str = "dc=lab,dc=test";
 const SECRET: &str = "correct horse";
