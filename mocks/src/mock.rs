@@ -381,14 +381,18 @@ impl Mock {
 }
 
 impl Drop for Mock {
+    #[expect(
+        clippy::panic,
+        reason = "a test whose expectations are not met has no other way to fail"
+    )]
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
         let verified = self.verify();
         // A test that fails already shall be told of its own failure only.
-        if !std::thread::panicking() {
-            if let Err(unmet) = verified {
-                std::panic::panic_any(unmet.to_string());
-            }
+        if !std::thread::panicking()
+            && let Err(unmet) = verified
+        {
+            std::panic::panic_any(unmet.to_string());
         }
     }
 }

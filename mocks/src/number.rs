@@ -54,10 +54,10 @@ fn international(digits: &str, plus: bool) -> String {
 /// What is left of `sip:user@host;parameters` and `tel:number;parameters`.
 fn user_part(text: &str) -> &str {
     let mut rest = text;
-    if let (Some(start), Some(end)) = (rest.find('<'), rest.rfind('>')) {
-        if start < end {
-            rest = &rest[start + 1..end];
-        }
+    if let (Some(start), Some(end)) = (rest.find('<'), rest.rfind('>'))
+        && start < end
+    {
+        rest = &rest[start + 1..end];
     }
     for scheme in ["sips:", "sip:", "tel:"] {
         if rest

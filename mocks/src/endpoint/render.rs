@@ -154,7 +154,7 @@ fn cased(name: &str, case: u64) -> String {
 pub(crate) fn chunked(body: &[u8], turned: usize) -> Vec<u8> {
     let cut = match body.len() {
         0 | 1 => body.len(),
-        length if turned % 2 == 0 => length / 2,
+        length if turned.is_multiple_of(2) => length / 2,
         length => length,
     };
     let mut framed = Vec::with_capacity(body.len() + 24);
@@ -210,10 +210,11 @@ mod tests {
             .any(|h| h.name.eq_ignore_ascii_case("transfer-encoding"));
         let mut body = Vec::new();
         let mut rest = &rendered.body[..];
-        if !is_chunked {
-            body.extend_from_slice(rest);
-        }
-        while is_chunked {
+        loop {
+            if !is_chunked {
+                body.extend_from_slice(rest);
+                break;
+            }
             let (at, size) = match httparse::parse_chunk_size(rest).expect("a size") {
                 httparse::Status::Complete(found) => found,
                 httparse::Status::Partial => panic!("cut"),

@@ -289,9 +289,7 @@ impl Request {
     /// The path and the query of the target, whichever form it has (RFC 9112 section 3.2).
     pub(crate) fn path_and_query(&self) -> (&str, Option<&str>) {
         let target = match self.target.split_once("://") {
-            Some((scheme, rest)) if matches!(scheme, "http" | "https") => {
-                rest.find('/').map_or("/", |at| &rest[at..])
-            }
+            Some(("http" | "https", rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
             _ => &self.target,
         };
         match target.split_once('?') {

@@ -90,13 +90,13 @@ impl Journal {
             call: Arc::clone(call),
             mismatches,
         };
-        if let Count::Exactly(count) = expected.count {
-            if hits.len() > count {
-                let further = hits.into_iter().skip(count).take(CLOSEST);
-                return further
-                    .map(|(call, _)| mismatch(call, vec![format!("one call more than {count}")]))
-                    .collect();
-            }
+        if let Count::Exactly(count) = expected.count
+            && hits.len() > count
+        {
+            let further = hits.into_iter().skip(count).take(CLOSEST);
+            return further
+                .map(|(call, _)| mismatch(call, vec![format!("one call more than {count}")]))
+                .collect();
         }
         let earlier = self.calls().into_iter().filter(|call| {
             call.event == Event::Call
@@ -122,17 +122,17 @@ impl Expectation {
 
 fn mismatches(expected: &Expectation, call: &Call) -> Vec<String> {
     let mut mismatches = Vec::new();
-    if let Some(number) = &expected.number {
-        if call.calling.as_ref() != Some(number) {
-            let got = call.calling.as_deref().unwrap_or("none");
-            mismatches.push(format!("number: expected {number}, got {got}"));
-        }
+    if let Some(number) = &expected.number
+        && call.calling.as_ref() != Some(number)
+    {
+        let got = call.calling.as_deref().unwrap_or("none");
+        mismatches.push(format!("number: expected {number}, got {got}"));
     }
-    if let Some(tenant) = &expected.tenant {
-        if call.tenant != *tenant {
-            let got = &call.tenant;
-            mismatches.push(format!("tenant: expected {tenant}, got {got}"));
-        }
+    if let Some(tenant) = &expected.tenant
+        && call.tenant != *tenant
+    {
+        let got = &call.tenant;
+        mismatches.push(format!("tenant: expected {tenant}, got {got}"));
     }
     mismatches
 }

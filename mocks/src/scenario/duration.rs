@@ -35,8 +35,8 @@ pub(crate) fn read(text: &str) -> Result<Duration, String> {
 pub(crate) fn write(duration: Duration) -> String {
     let ms = crate::clock::millis(duration);
     match ms {
-        _ if ms % 60_000 == 0 && ms > 0 => format!("{}m", ms / 60_000),
-        _ if ms % 1000 == 0 => format!("{}s", ms / 1000),
+        _ if ms.is_multiple_of(60_000) && ms > 0 => format!("{}m", ms / 60_000),
+        _ if ms.is_multiple_of(1000) => format!("{}s", ms / 1000),
         _ => format!("{ms}ms"),
     }
 }

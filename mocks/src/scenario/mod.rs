@@ -218,10 +218,10 @@ impl Scenario {
             warnings.extend(shared_numbers(id, &tenant.people));
         }
         for expectation in &self.expect {
-            if let Some(tenant) = &expectation.tenant {
-                if !self.tenants.contains_key(tenant) {
-                    warnings.push(format!("expect: there is no tenant {tenant:?}"));
-                }
+            if let Some(tenant) = &expectation.tenant
+                && !self.tenants.contains_key(tenant)
+            {
+                warnings.push(format!("expect: there is no tenant {tenant:?}"));
             }
         }
         warnings
@@ -444,10 +444,10 @@ impl TenantAsWritten {
 
 impl PersonAsWritten {
     fn meant(self) -> Result<Person, String> {
-        if let Some(otp) = &self.otp {
-            if otp.is_empty() || !otp.bytes().all(|byte| byte.is_ascii_digit()) {
-                return Err(format!("`otp` {otp:?} is not made of digits"));
-            }
+        if let Some(otp) = &self.otp
+            && (otp.is_empty() || !otp.bytes().all(|byte| byte.is_ascii_digit()))
+        {
+            return Err(format!("`otp` {otp:?} is not made of digits"));
         }
         if let Some(wrong) = self
             .numbers

@@ -68,12 +68,12 @@ impl RuleAsWritten {
             rate,
             probability,
         } = self.when;
-        if let Some(probability) = probability {
-            if !(0.0..=1.0).contains(&probability) {
-                return Err(format!(
-                    "`probability` {probability} is not between 0 and 1"
-                ));
-            }
+        if let Some(probability) = probability
+            && !(0.0..=1.0).contains(&probability)
+        {
+            return Err(format!(
+                "`probability` {probability} is not between 0 and 1"
+            ));
         }
         Ok(Rule {
             number: number.as_deref().map(comparable),
@@ -129,10 +129,10 @@ fn read_rate(text: &str) -> Result<Rate, String> {
 impl Rule {
     /// Why no call can ever match this rule where it stands, after `earlier`.
     pub(crate) fn never_matches(&self, earlier: &[Self]) -> Option<String> {
-        if let Some(nth) = &self.nth {
-            if nth.is_empty() || *nth.end() == 0 {
-                return Some("`nth` counts from 1, and a range ends after it begins".to_owned());
-            }
+        if let Some(nth) = &self.nth
+            && (nth.is_empty() || *nth.end() == 0)
+        {
+            return Some("`nth` counts from 1, and a range ends after it begins".to_owned());
         }
         if self.probability == Some(0.0) {
             return Some("its probability is 0".to_owned());

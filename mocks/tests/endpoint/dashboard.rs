@@ -126,13 +126,14 @@ impl Browser {
     /// Presses Tab until the element that has the keyboard answers the question.
     async fn tab_to(&self, question: &str) {
         let script = format!("const at = document.activeElement; return Boolean({question})");
-        for _ in 0..60 {
+        let mut presses = 0;
+        while {
             self.press(TAB).await;
-            if self.script(&script).await == Value::Bool(true) {
-                return;
-            }
+            self.script(&script).await != Value::Bool(true)
+        } {
+            presses += 1;
+            assert!(presses < 60, "the keyboard never gets to {question}");
         }
-        panic!("the keyboard never gets to {question}");
     }
 
     async fn emulate(&self, command: &str, parameters: Value) {

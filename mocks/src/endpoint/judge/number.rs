@@ -46,10 +46,10 @@ pub(super) fn judge(number: Option<&str>, tenant: &Tenant, found: &mut Findings)
         return Calling::Template(comparable(number));
     }
     let calling = comparable(number);
-    if !tenant.knows(&calling) || number.chars().any(char::is_control) {
-        if let Some(says) = implausible(number) {
-            found.add(&caller::NUMBER_PLAUSIBLE, says);
-        }
+    if (!tenant.knows(&calling) || number.chars().any(char::is_control))
+        && let Some(says) = implausible(number)
+    {
+        found.add(&caller::NUMBER_PLAUSIBLE, says);
     }
     Calling::Number(calling)
 }
