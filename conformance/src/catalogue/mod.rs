@@ -2,7 +2,7 @@
 //! the explanation, the selection and the name of the test in every report.
 
 mod answer;
-mod caller;
+pub mod caller;
 mod request;
 mod transport;
 mod validate;
