@@ -90,10 +90,19 @@ pub(super) fn in_any_spelling(
     let mut filters = Vec::new();
     for phone in phones {
         filters.push(in_order(phone, &digits));
-        // The syntax that goes with comparing without spaces is ASCII (RFC 4517 §3.3.31).
-        if !dialect.is_some_and(|dialect| dialect.ignores_spacing(phone.as_str())) {
-            filters.extend(OTHER_ZEROS.map(|zero| in_order(phone, &with_zero(&digits, zero))));
-        }
+        // The syntax that goes with comparing without spaces is ASCII (RFC 4517 §3.3.31),
+        // which not every server enforces.
+        let is_ascii = dialect.is_some_and(|dialect| dialect.ignores_spacing(phone.as_str()));
+        let zeros = if is_ascii {
+            &OTHER_ZEROS[..1]
+        } else {
+            &OTHER_ZEROS
+        };
+        filters.extend(
+            zeros
+                .iter()
+                .map(|zero| in_order(phone, &with_zero(&digits, *zero))),
+        );
     }
     Some(Filter::Or(filters))
 }
