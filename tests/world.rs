@@ -360,7 +360,7 @@ impl World {
                 "(&(objectClass=inetOrgPerson)(!(pwdAccountLockedTime=*)))",
                 "uid",
                 "entryUUID",
-                "\"mobile\", \"telephoneNumber\"",
+                "\"mobile\", \"telephoneNumber\", \"otherMobile\"",
             ),
             Flavour::Ad => (
                 "callotp@lab.test",
