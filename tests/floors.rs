@@ -30,6 +30,7 @@ const FLOORS: [(u8, &[&str]); 6] = [
             "directory::ldif",
             "otp::store::memory",
             "otp::store::embedded",
+            "otp::store::engine",
             "otp::store::redis",
         ],
     ),

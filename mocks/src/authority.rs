@@ -1,7 +1,10 @@
 //! The mock's own certificate authority, and the certificates it hands to its servers:
 //! a good one, and the three bad ones that a client has to refuse.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{Arc, LazyLock},
+};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -10,10 +13,12 @@ use rcgen::{
 use rustls::{ServerConfig, crypto::aws_lc_rs};
 use rustls_pki_types::PrivateKeyDer;
 
-/// An authority made at start and forgotten at the end; trust it in a test, nowhere else.
+/// An authority that is forgotten at the end; trust it in a test, nowhere else. Its key is made
+/// when it is first needed: the first random number of the cryptographic library costs tens of
+/// milliseconds, and a mock that is only spoken to in the clear shall start without them.
 #[derive(Debug)]
 pub struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
+    issuer: LazyLock<CertifiedIssuer<'static, KeyPair>>,
 }
 
 /// Which certificate a server shows.
@@ -43,18 +48,11 @@ pub enum AuthorityError {
 }
 
 impl Authority {
-    /// Makes a key and signs itself.
-    pub fn new() -> Result<Self, AuthorityError> {
-        Self::named("callotp-mock: not-for-production")
-    }
-
-    fn named(name: &str) -> Result<Self, AuthorityError> {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
-        Ok(Self { issuer })
+    /// An authority that nobody knows yet.
+    pub fn new() -> Self {
+        Self {
+            issuer: LazyLock::new(|| named("callotp-mock: not-for-production").expect(SIGNS)),
+        }
     }
 
     /// The authority's certificate, which a client is told to trust.
@@ -72,8 +70,8 @@ impl Authority {
         let params = leaf(certificate, address)?;
         let signed = match certificate {
             Certificate::Untrusted => {
-                let stranger = Self::named("nobody's authority")?;
-                params.signed_by(&key, &stranger.issuer)?
+                let stranger = named("nobody's authority")?;
+                params.signed_by(&key, &stranger)?
             }
             _ => params.signed_by(&key, &self.issuer)?,
         };
@@ -84,6 +82,23 @@ impl Authority {
             .with_single_cert(vec![signed.der().clone()], key)?;
         Ok(Arc::new(config))
     }
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Why the authority's own certificate can always be made.
+const SIGNS: &str = "fixed parameters are signed with a fresh key";
+
+fn named(name: &str) -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    CertifiedIssuer::self_signed(params, KeyPair::generate()?)
 }
 
 fn leaf(certificate: Certificate, address: IpAddr) -> Result<CertificateParams, rcgen::Error> {

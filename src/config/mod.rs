@@ -34,6 +34,8 @@ use crate::{
     tls::TlsConfig,
 };
 
+pub use crate::otp::store::engine::EngineConfig;
+
 pub use self::{
     environment::Environment,
     problem::{Place, Problem, Problems},
@@ -99,20 +101,6 @@ pub struct StoreConfig {
     pub engine: EngineConfig,
     /// The MAC key's file. `memory` can do without: its key then dies with it.
     pub key_file: Option<PathBuf>,
-}
-
-/// The engines of the store.
-#[derive(Clone)]
-pub enum EngineConfig {
-    /// Lost at the end of the process; for trying and for tests.
-    Memory,
-    /// A crash-safe file.
-    Embedded {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Redis or Valkey.
-    Redis(RedisConfig),
 }
 
 /// `[[tenant]]`

@@ -11,18 +11,6 @@ const NOT_YET: &[(&str, Option<&str>, &str, &str)] = &[
         "certificates from a reverse proxy",
         "use basic",
     ),
-    (
-        "store.kind",
-        Some("embedded"),
-        "the embedded store",
-        "use \"memory\"",
-    ),
-    (
-        "store.kind",
-        Some("redis"),
-        "the redis store",
-        "use \"memory\"",
-    ),
     ("tenant.client.bearer", None, "access tokens", "use basic"),
     (
         "tenant.client.certificate",

@@ -39,6 +39,7 @@ use crate::{
     user::User,
 };
 
+mod index;
 pub mod listing;
 mod load;
 mod people;

@@ -4,10 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use callotp::{
     client_auth::{CertificateName, Credential, TokenKeys},
-    config::{Config, DirectorySource, EngineConfig, Environment},
+    config::{Config, DirectorySource, Environment},
     http::Refusals,
     otp::{
         lockout::LockKind,
+        store::engine::EngineConfig,
         validate::{PasswordRule, ValidateOrder},
     },
     tenant::Operation,
@@ -58,7 +59,7 @@ fn every_absent_key_has_the_documented_default() {
     assert_eq!(&*schema.user_id_attribute, "entryUUID");
     assert_eq!(
         schema.phone_attributes,
-        ["mobile".into(), "telephoneNumber".into()]
+        ["mobile", "telephoneNumber"].map(Box::<str>::from)
     );
     let client = &tenant.clients[0];
     assert_eq!(client.operations, tenant.operations);
@@ -126,7 +127,7 @@ fn every_key_can_say_something_else() {
     assert_eq!(tenant.throttle.mean_interval, Duration::ZERO);
     let schema = &tenant.directory.schema;
     assert_eq!((&*schema.base, &*schema.username_attribute), ("o=x", "cn"));
-    assert_eq!(schema.phone_attributes, ["mobile".into()]);
+    assert_eq!(schema.phone_attributes, [Box::<str>::from("mobile")]);
     let client = &tenant.clients[0];
     assert_eq!(client.addresses.len(), 2);
     assert_eq!(client.credentials.len(), 2);

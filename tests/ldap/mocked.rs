@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use callotp::{
     directory::{
-        DirectoryFault, PasswordCheck, Schema, UserDirectory as _, WrongPassword,
+        DirectoryFault, PasswordCheck, Schema, WrongPassword,
         ldap::{LdapConfig, LdapDirectory, Lookup},
     },
     secret::Secret,
@@ -16,9 +16,7 @@ use callotp_mock::{
     people::{Fiction, Person, Spelling, Status},
 };
 
-use super::adapter::{
-    DEADLINE, INDEX, check, eventually, name_of, password, start, user, wrong,
-};
+use super::adapter::{DEADLINE, INDEX, check, eventually, name_of, password, start, user, wrong};
 
 const SUFFIX: &str = "dc=lab,dc=test";
 const SECRET: &str = "correct horse";

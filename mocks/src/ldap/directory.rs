@@ -2,9 +2,9 @@
 
 use std::{
     fmt, io,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -92,7 +92,9 @@ pub(super) struct Shared {
     pub(super) faults: Armed,
     pub(super) journal: Journal,
     pub(super) authority: Arc<Authority>,
-    pub(super) tls: Arc<ServerConfig>,
+    /// Made with the first handshake, as the authority's key is.
+    tls: OnceLock<Arc<ServerConfig>>,
+    ip: IpAddr,
     pub(super) clock: Clock,
     tree: RwLock<Tree>,
     connections: AtomicU64,
@@ -229,7 +231,7 @@ impl DirectoryBuilder {
         let tree = self.fill()?;
         let authority = match self.authority {
             Some(authority) => authority,
-            None => Arc::new(Authority::new()?),
+            None => Arc::new(Authority::new()),
         };
         let ldap = bind(self.listen).await?;
         let ldaps = match self.ldaps {
@@ -239,7 +241,8 @@ impl DirectoryBuilder {
         let shared = Arc::new(Shared {
             faults: Armed::new(self.faults, self.seed),
             journal: Journal::default(),
-            tls: authority.server(Certificate::Good, self.listen.ip())?,
+            tls: OnceLock::new(),
+            ip: self.listen.ip(),
             authority,
             clock: self.clock,
             tree: RwLock::new(tree),
@@ -488,6 +491,15 @@ impl fmt::Debug for Directory {
 impl Shared {
     pub(super) fn tree(&self) -> RwLockReadGuard<'_, Tree> {
         self.tree.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The TLS server that shows a good certificate.
+    pub(super) fn tls(&self) -> Result<Arc<ServerConfig>, AuthorityError> {
+        if let Some(tls) = self.tls.get() {
+            return Ok(Arc::clone(tls));
+        }
+        let made = self.authority.server(Certificate::Good, self.ip)?;
+        Ok(Arc::clone(self.tls.get_or_init(|| made)))
     }
 
     /// Connections are counted from 1.

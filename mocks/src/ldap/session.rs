@@ -82,7 +82,7 @@ pub(super) async fn serve(shared: Arc<Shared>, mut tcp: TcpStream, ldaps: bool) 
     let _ = tcp.set_nodelay(true);
     let effect = session.shared.faults.strike(Operation::Connect);
     session.note(Kind::Connect, "", None, effect.as_ref());
-    let mut config = session.shared.tls.clone();
+    let mut shown = None;
     match effect {
         Some(Effect::Reset) => return reset(&tcp),
         Some(Effect::Silent) => return swallow(&mut tcp).await,
@@ -91,11 +91,7 @@ pub(super) async fn serve(shared: Arc<Shared>, mut tcp: TcpStream, ldaps: bool) 
             let address = tcp
                 .local_addr()
                 .map_or(Ipv4Addr::LOCALHOST.into(), |a| a.ip());
-            config = session
-                .shared
-                .authority
-                .server(certificate, address)
-                .unwrap_or(config);
+            shown = session.shared.authority.server(certificate, address).ok();
         }
         _ => {}
     }
@@ -107,6 +103,10 @@ pub(super) async fn serve(shared: Arc<Shared>, mut tcp: TcpStream, ldaps: bool) 
     match next {
         Next::Reset => reset(&tcp),
         Next::StartTls => {
+            // Without a certificate there is no handshake, and the connection ends.
+            let Some(config) = shown.or_else(|| session.shared.tls().ok()) else {
+                return;
+            };
             if let Some(mut tls) = session.handshake(tcp, config).await
                 && session.converse(&mut tls).await == Next::Reset
             {

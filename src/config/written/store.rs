@@ -79,6 +79,7 @@ fn redis(section: &Section<'_>) -> Option<RedisConfig> {
     let wait_timeout = section.duration("wait_timeout");
     Some(RedisConfig {
         urls: urls?,
+        password,
         sentinel: sentinel.unwrap_or_default(),
         ca,
         wait_replicas,
