@@ -13,7 +13,7 @@ use crate::{
     admin::{Admin, Running},
     client_auth::{Clients, Peer, Verifier},
     clock::{Clock, Entropy, NoEntropy, SystemClock, SystemEntropy},
-    config::{Config, DirectoryConfig, DirectorySource, EngineConfig, ServerConfig, TenantConfig},
+    config::{Config, DirectoryConfig, DirectorySource, ServerConfig, TenantConfig},
     directory::{
         DirectoryHealth, UserDirectory,
         ldap::{LdapDirectory, LdapSetupError},
@@ -22,7 +22,7 @@ use crate::{
     http::{Http, Tenant, record::RequestIds},
     otp::{
         Authority,
-        store::{Counts, OtpStore, StoreKey, memory::MemoryStore},
+        store::{Counts, KeyError, OtpStore, StoreError, StoreKey},
     },
     server::{Handler, Server},
     shutdown::Shutdown,
@@ -61,8 +61,8 @@ pub struct App {
     addresses: Addresses,
 }
 
-/// Where the program listens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where the program listens: the readiness line, as it is printed in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Addresses {
     /// Clients call here.
     pub listening: SocketAddr,
@@ -89,6 +89,12 @@ pub enum StartError {
         /// Why.
         error: LdifError,
     },
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store's key file cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// A tenant's LDAP servers could not be asked whatever they did.
     #[error("tenant {tenant}: {error}")]
     Ldap {
@@ -126,7 +132,7 @@ const SWEEP: Duration = Duration::from_secs(10);
 impl App {
     /// Opens everything that `config` names and binds the addresses.
     pub async fn build(config: Config, surroundings: Surroundings) -> Result<Self, StartError> {
-        let parts = Arc::new(Parts::open(&config, surroundings)?);
+        let parts = Arc::new(Parts::open(&config, surroundings).await?);
         let http = parts.http(&config)?;
         let public = bind(config.server.listen).await?;
         let admin = match config.server.admin_listen {
@@ -241,18 +247,17 @@ async fn housekeeping(parts: Arc<Parts>, mut shutdown: Shutdown) {
 }
 
 impl Parts {
-    fn open(config: &Config, surroundings: Surroundings) -> Result<Self, StartError> {
+    async fn open(config: &Config, surroundings: Surroundings) -> Result<Self, StartError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let entropy = &*surroundings.entropy;
         let clock = || Arc::clone(&surroundings.clock);
-        let mut key = [0; 32];
-        entropy.fill(&mut key)?;
-        let store = match config.store.engine {
-            EngineConfig::Memory => Arc::new(MemoryStore::new(clock())),
-            EngineConfig::Embedded { .. } | EngineConfig::Redis(_) => {
-                Arc::new(MemoryStore::new(clock()))
-            }
-        };
+        let engine = &config.store.engine;
+        let (keys, warning) = engine.key(config.store.key_file.as_deref(), entropy)?;
+        if let Some(warning) = warning {
+            tracing::warn!("{warning}");
+        }
+        let chance = Arc::clone(&surroundings.entropy);
+        let store = engine.open(&keys, clock(), chance).await?;
         let metrics = Arc::new(Metrics::new());
         let log = Arc::clone(&surroundings.log);
         Ok(Self {
@@ -260,7 +265,7 @@ impl Parts {
             ids: Arc::new(RequestIds::new(entropy)?),
             verifier: Arc::new(Verifier::new(cores, entropy, clock())?),
             store,
-            keys: Arc::new(StoreKey::new(&key)),
+            keys: Arc::new(keys),
             surroundings,
         })
     }

@@ -13,7 +13,7 @@ use tokio::signal::unix::{self, SignalKind};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    app::{Addresses, App, Reloader, Surroundings},
+    app::{App, Reloader, Surroundings},
     clock::SystemEntropy,
     config::{self, Config, Environment},
     password_hash,
@@ -163,9 +163,8 @@ async fn serve(config: Config, path: PathBuf, log: Arc<Log>) -> Outcome {
             return Outcome::Failed;
         }
     };
-    let Addresses { listening, admin } = app.addresses();
-    let ready = serde_json::json!({ "listening": listening, "admin": admin });
-    if say(&ready.to_string()) != Outcome::Done {
+    let ready = serde_json::to_string(&app.addresses()).expect("addresses are always JSON");
+    if say(&ready) != Outcome::Done {
         return Outcome::Failed;
     }
     let reloader = app.reloader();

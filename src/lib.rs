@@ -30,6 +30,8 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod explain;
+pub mod phones;
 pub mod shutdown;
 pub mod telemetry;
 // 4
@@ -44,6 +46,7 @@ pub mod directory;
 pub mod otp;
 // 0
 pub mod clock;
+pub mod finding;
 pub mod password_hash;
 pub mod phone_number;
 pub mod secret;

@@ -131,10 +131,10 @@ impl NumberPlan {
     /// True for what most phone systems send: E.164 that reads as itself. Only a
     /// short cut, [`Self::read_any`] gives the same answer.
     fn is_plain(&self, text: &str) -> bool {
-        self.rules.is_empty()
-            && self.matching == Matching::Normalised
+        self.matching == Matching::Normalised
             && e164::is_settled(text)
             && !absent::is_keypad_spelling(text)
+            && !self.rules.iter().any(|rule| rule.finds(text))
     }
 
     fn read_any(&self, text: &str) -> Result<PhoneNumber, NumberRefusal> {

@@ -296,3 +296,36 @@ async fn an_extension_becomes_a_number_by_the_tenants_rule() {
         200
     );
 }
+
+#[tokio::test]
+async fn the_directorys_file_is_read_again_when_it_changes_and_not_when_it_is_broken() {
+    let stage = Stage::usual().await;
+    let file = stage.folder.path().join("people.ldif");
+    let served = async |number: &str, status: u16| {
+        for _ in 0..500 {
+            if stage.get_otp(number).await.status == status {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{number} never got {status}");
+    };
+    served(NOBODY, 403).await;
+    let newer = crate::stage::PEOPLE.replace("+46701740605", NOBODY);
+    std::fs::write(&file, &newer).expect("written");
+    served(NOBODY, 200).await;
+    std::fs::write(&file, newer + "\ndn: uid=x,dc=example,dc=org\nuid x\n").expect("written");
+    for _ in 0..500 {
+        let ready = stage.admin("/readyz").await;
+        if ready.body.contains("people.ldif:48") {
+            assert_eq!(ready.status, 200, "the old people are still served");
+            served(NOBODY, 200).await;
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!(
+        "the broken line is not named: {:?}",
+        stage.admin("/readyz").await
+    );
+}

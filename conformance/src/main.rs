@@ -1,3 +1,7 @@
 //! The command line of the conformance suite.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(callotp_conformance::cli::main(std::env::args_os()))
+}

@@ -8,7 +8,7 @@ use toml::{
 };
 use zeroize::Zeroizing;
 
-use super::problem::{Place, Problem, quoted};
+use super::problem::{Place, Problem};
 
 /// A value and its place.
 #[derive(Clone)]
@@ -43,15 +43,6 @@ pub(super) struct Entry {
 }
 
 impl Node {
-    /// What was written, for a message; only for keys that hold no secret.
-    pub(super) fn shown(&self) -> String {
-        match &self.value {
-            Value::Text(text) => quoted(text),
-            Value::Whole(number) => format!("the number {number}"),
-            _ => self.kind().to_owned(),
-        }
-    }
-
     /// What kind of value was written.
     pub(super) fn kind(&self) -> &'static str {
         match &self.value {

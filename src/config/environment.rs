@@ -35,16 +35,21 @@ impl Environment {
         Self(ours)
     }
 
-    /// Writes every variable over the key that it stands for.
-    pub(super) fn write_over(&self, root: &mut Table) -> Vec<Problem> {
+    /// Writes every variable over the key that it stands for. If the tree is not
+    /// `whole`, a tenant or client that a variable names may well have been lost.
+    pub(super) fn write_over(&self, root: &mut Table, whole: bool) -> Vec<Problem> {
         let one = |(name, value): &(String, OsString)| {
             let rest = name.strip_prefix(PREFIX).unwrap_or_default();
             let segments: Vec<&str> = rest.split(BETWEEN).collect();
             let written = value
                 .to_str()
-                .ok_or_else(|| "not UTF-8".to_owned())
+                .ok_or_else(|| Refusal::Wrong("not UTF-8".to_owned()))
                 .and_then(|value| Variable { name, value }.write(root, "", &segments));
-            written.err().map(|what| Problem {
+            let what = match written.err()? {
+                Refusal::Absent(_) if !whole => return None,
+                Refusal::Absent(what) | Refusal::Wrong(what) => what,
+            };
+            Some(Problem {
                 place: Place::Variable(name.clone()),
                 key: String::new(),
                 whose: String::new(),
@@ -55,6 +60,14 @@ impl Environment {
     }
 }
 
+/// Why a variable changes nothing.
+enum Refusal {
+    /// It names no key, or its value cannot be read.
+    Wrong(String),
+    /// The tenant, client or rule that it names is not in the file.
+    Absent(String),
+}
+
 struct Variable<'a> {
     name: &'a str,
     value: &'a str,
@@ -62,15 +75,15 @@ struct Variable<'a> {
 
 impl Variable<'_> {
     /// Writes into `table`, which stands at `path`, what `segments` lead to.
-    fn write(&self, table: &mut Table, path: &str, segments: &[&str]) -> Result<(), String> {
+    fn write(&self, table: &mut Table, path: &str, segments: &[&str]) -> Result<(), Refusal> {
         match segments {
-            [] => Err("names no key".to_owned()),
+            [] => Err(Refusal::Wrong("names no key".to_owned())),
             [last] => self.write_key(table, path, last),
             [first, rest @ ..] => self.write_below(table, path, first, rest),
         }
     }
 
-    fn write_key(&self, table: &mut Table, path: &str, segment: &str) -> Result<(), String> {
+    fn write_key(&self, table: &mut Table, path: &str, segment: &str) -> Result<(), Refusal> {
         let names = catalogue::names(path);
         let found = names.into_iter().find(|name| spelling(name) == segment);
         let key = found.as_deref().and_then(|name| key_of(path, name));
@@ -78,7 +91,8 @@ impl Variable<'_> {
             return Err(self.no_such_key(path, segment));
         };
         if key.form.is_table() {
-            return Err(format!("`{}` is a table (name a key in it)", key.path));
+            let what = format!("`{}` is a table (name a key in it)", key.path);
+            return Err(Refusal::Wrong(what));
         }
         let node = self.node(key, name != key.name())?;
         // A variable for a secret takes the place of the secret's file, and the other way round.
@@ -97,74 +111,82 @@ impl Variable<'_> {
         path: &str,
         first: &str,
         rest: &[&str],
-    ) -> Result<(), String> {
+    ) -> Result<(), Refusal> {
         let key = catalogue::in_table(path)
             .find(|key| key.form.is_table() && spelling(key.name()) == first)
             .ok_or_else(|| self.no_such_key(path, first))?;
-        if !table.entries.contains_key(key.name()) {
-            if matches!(key.form, Form::Tables) {
-                return Err(format!("there is no `{}` that it could change", key.path));
+        let Some(entry) = table.entries.get_mut(key.name()) else {
+            return self.write_new_table(table, key, rest);
+        };
+        let is_list = matches!(key.form, Form::Tables);
+        match &mut entry.node.value {
+            // A single table stands for a list of one, unless the variable leaves that out.
+            Value::Table(_) if is_list && !is_key(key.path, rest) => {
+                self.write_item(std::slice::from_mut(&mut entry.node), key.path, rest)
             }
-            let node = Node {
-                place: self.place(),
-                value: Value::Table(Table::default()),
-            };
-            let place = self.place();
-            table
-                .entries
-                .insert(key.name().to_owned(), Entry { key: place, node });
-        }
-        match table
-            .entries
-            .get_mut(key.name())
-            .map(|entry| &mut entry.node.value)
-        {
-            Some(Value::Table(inner)) => self.write(inner, key.path, rest),
-            Some(Value::List(items)) => self.write_item(items, key.path, rest),
+            Value::Table(inner) => self.write(inner, key.path, rest),
+            Value::List(items) => self.write_item(items, key.path, rest),
             // What stands in the file is not a table, and is told as a mistake of the file.
             _ => Ok(()),
         }
     }
 
+    fn write_new_table(&self, table: &mut Table, key: &Key, rest: &[&str]) -> Result<(), Refusal> {
+        if matches!(key.form, Form::Tables) {
+            let what = format!("there is no `{}` that it could change", key.path);
+            return Err(Refusal::Absent(what));
+        }
+        let mut inner = Table::default();
+        self.write(&mut inner, key.path, rest)?;
+        let node = Node {
+            place: self.place(),
+            value: Value::Table(inner),
+        };
+        let place = self.place();
+        let entry = Entry { key: place, node };
+        table.entries.insert(key.name().to_owned(), entry);
+        Ok(())
+    }
+
     /// Writes into the item of a list that the first of `segments` names: by its id or
     /// name, or by its position, which counts from 0.
-    fn write_item(&self, items: &mut [Node], path: &str, segments: &[&str]) -> Result<(), String> {
+    fn write_item(&self, items: &mut [Node], path: &str, segments: &[&str]) -> Result<(), Refusal> {
         let [which, rest @ ..] = segments else {
-            return Err(format!("does not say which `{path}` (0 is the first)"));
+            let what = format!("does not say which `{path}` (0 is the first)");
+            return Err(Refusal::Wrong(what));
         };
         let named: Vec<usize> = (0..items.len())
             .filter(|at| name_of(&items[*at]).is_some_and(|name| spelling(&name) == *which))
             .collect();
-        let at = match named.as_slice() {
-            [one] => *one,
-            [] => which.parse().map_err(|_| {
-                let known: Vec<String> = items.iter().filter_map(name_of).collect();
-                let spelt: Vec<String> = known.iter().map(|name| spelling(name)).collect();
-                let near = nearest::hint(which, spelt.iter().map(String::as_str));
-                format!("there is no `{path}` called {which}{near}")
-            })?,
+        let at = match (named.as_slice(), which.parse()) {
+            ([one], _) => *one,
+            ([], Ok(position)) => position,
+            ([], Err(_)) => return Err(no_such_item(items, path, which)),
             _ => {
-                return Err(format!(
+                return Err(Refusal::Absent(format!(
                     "several `{path}` could be meant by {which} (use the position; 0 is the first)"
-                ));
+                )));
             }
         };
         match items.get_mut(at).map(|item| &mut item.value) {
             Some(Value::Table(table)) => self.write(table, path, rest),
             Some(_) => Ok(()),
-            None => Err(format!("there is no `{path}` at position {at}")),
+            None => Err(Refusal::Absent(format!(
+                "there is no `{path}` at position {at}"
+            ))),
         }
     }
 
-    fn node(&self, key: &Key, is_file: bool) -> Result<Node, String> {
+    fn node(&self, key: &Key, is_file: bool) -> Result<Node, Refusal> {
         let place = self.place();
         let text = |text: &str| Node {
             place: place.clone(),
             value: Value::Text(Zeroizing::new(text.to_owned())),
         };
         let toml = || {
-            read_value(self.value.trim(), &place)
-                .ok_or_else(|| "the value cannot be read (write it as in the file)".to_owned())
+            read_value(self.value.trim(), &place).ok_or_else(|| {
+                Refusal::Wrong("the value cannot be read (write it as in the file)".to_owned())
+            })
         };
         match &key.form {
             _ if is_file => Ok(text(self.value)),
@@ -189,21 +211,37 @@ impl Variable<'_> {
         Place::Variable(self.name.to_owned())
     }
 
-    fn no_such_key(&self, path: &str, segment: &str) -> String {
+    fn no_such_key(&self, path: &str, segment: &str) -> Refusal {
         let names = catalogue::names(path);
         let spelt: Vec<String> = names.iter().map(|name| spelling(name)).collect();
         let table = match path {
             "" => "at the top".to_owned(),
             path => format!("in `{path}`"),
         };
-        match nearest::nearest(segment, spelt.iter().map(String::as_str)) {
+        let what = match nearest::nearest(segment, spelt.iter().map(String::as_str)) {
             Some(near) => format!("there is no key {segment} {table} (did you mean {near}?)"),
             None => format!(
                 "there is no key {segment} {table} (known are {})",
                 spelt.join(", ")
             ),
-        }
+        };
+        Refusal::Wrong(what)
     }
+}
+
+fn no_such_item(items: &[Node], path: &str, which: &str) -> Refusal {
+    let known: Vec<String> = items.iter().filter_map(name_of).collect();
+    let spelt: Vec<String> = known.iter().map(|name| spelling(name)).collect();
+    let near = nearest::hint(which, spelt.iter().map(String::as_str));
+    Refusal::Absent(format!("there is no `{path}` called {which}{near}"))
+}
+
+/// True if the first of `segments` is a key of the table at `path`.
+fn is_key(path: &str, segments: &[&str]) -> bool {
+    let names = catalogue::names(path);
+    segments
+        .first()
+        .is_some_and(|first| names.iter().any(|name| spelling(name) == *first))
 }
 
 /// The key that `name`, which may be that of a secret's file, belongs to.

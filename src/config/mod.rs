@@ -34,6 +34,8 @@ use crate::{
     tls::TlsConfig,
 };
 
+pub use crate::otp::store::engine::EngineConfig;
+
 pub use self::{
     environment::Environment,
     problem::{Place, Problem, Problems},
@@ -101,20 +103,6 @@ pub struct StoreConfig {
     pub key_file: Option<PathBuf>,
 }
 
-/// The engines of the store.
-#[derive(Clone)]
-pub enum EngineConfig {
-    /// Lost at the end of the process; for trying and for tests.
-    Memory,
-    /// A crash-safe file.
-    Embedded {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Redis or Valkey.
-    Redis(RedisConfig),
-}
-
 /// `[[tenant]]`
 #[derive(Clone)]
 pub struct TenantConfig {
@@ -180,13 +168,14 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, Problems> 
         Problems::new(path, vec![problem])
     })?;
     let (mut root, mut problems) = document::read(&text);
+    let whole = problems.is_empty();
     let broken_lines: Vec<usize> = problems.iter().filter_map(Problem::line_number).collect();
-    problems.extend(environment.write_over(&mut root));
+    problems.extend(environment.write_over(&mut root, whole));
     let folder = path.parent().unwrap_or(Path::new(""));
     let findings = reader::Findings::new(folder);
     let config = written::config(&reader::Section::root(&root, &findings));
     let (found, missing, warnings) = findings.into_lists();
-    match broken_lines.is_empty() {
+    match whole {
         true => problems.extend(found.into_iter().chain(missing)),
         // What a line that cannot be read held is not missing, nor is the rest of it wrong.
         false => problems.extend(

@@ -24,9 +24,9 @@ pub(super) fn unknown_key(path: &str, name: &str) -> String {
     )
 }
 
-/// " (did you mean ...?)" if one of `words` is near to `written`.
+/// "; did you mean ...?" if one of `words` is near to `written`.
 pub(super) fn hint<'a>(written: &str, words: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(written, words).map_or_else(String::new, |near| format!(" (did you mean {near}?)"))
+    nearest(written, words).map_or_else(String::new, |near| format!("; did you mean {near}?"))
 }
 
 /// The word that differs least from `written`, if it is the same but for a third of its letters.

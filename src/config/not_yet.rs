@@ -1,25 +1,22 @@
 //! What can be configured and checked, but is not in this build. Whoever builds one
 //! of these takes its line away; an empty list takes the file with it.
 
-/// A key, the word there that asks for it (any, for a table), and its name for people.
-const NOT_YET: &[(&str, Option<&str>, &str)] = &[
-    ("server.tls", None, "TLS of its own"),
-    ("server.proxy", None, "certificates from a reverse proxy"),
+/// A key, the word there that asks for it (any, for a table), its name for people,
+/// and what there is instead.
+const NOT_YET: &[(&str, Option<&str>, &str, &str)] = &[
+    ("server.tls", None, "TLS", "a reverse proxy can end it"),
     (
-        "store.kind",
-        Some("embedded"),
-        "the embedded store (use kind = \"memory\")",
+        "server.proxy",
+        None,
+        "certificates from a reverse proxy",
+        "use basic",
     ),
-    (
-        "store.kind",
-        Some("redis"),
-        "the redis store (use kind = \"memory\")",
-    ),
-    ("tenant.client.bearer", None, "access tokens (use basic)"),
+    ("tenant.client.bearer", None, "access tokens", "use basic"),
     (
         "tenant.client.certificate",
         None,
-        "client certificates (use basic)",
+        "client certificates",
+        "use basic",
     ),
 ];
 
@@ -36,6 +33,6 @@ pub(super) fn word(path: &str, word: &str) -> Option<String> {
 fn find(path: &str, word: Option<&str>) -> Option<String> {
     NOT_YET
         .iter()
-        .find(|(key, needs, _)| *key == path && *needs == word)
-        .map(|(_, _, name)| format!("this build does not have {name} yet"))
+        .find(|(key, needs, ..)| *key == path && *needs == word)
+        .map(|(.., name, instead)| format!("this build does not have {name} yet ({instead})"))
 }

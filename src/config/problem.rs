@@ -83,7 +83,7 @@ impl Problem {
         let mut line = match &self.place {
             Place::File => format!("{file}: "),
             Place::At { line, column } => format!("{file}:{line}:{column}: "),
-            Place::Variable(name) => format!("environment variable {name}: "),
+            Place::Variable(name) => format!("environment variable {}: ", name.escape_debug()),
         };
         line.push_str(&self.key);
         if !self.whose.is_empty() {

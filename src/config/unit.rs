@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::problem::{any_of, quoted};
+use super::problem::any_of;
 
 const DURATIONS: [(&str, u64); 5] = [
     ("ms", 1),
@@ -27,11 +27,10 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         (Number::Whole(number), Some((_, factor))) => number
             .checked_mul(*factor)
             .map(Duration::from_millis)
-            .ok_or_else(|| format!("{} is too long", quoted(text))),
-        (Number::TooLarge, Some(_)) => Err(format!("{} is too long", quoted(text))),
+            .ok_or_else(|| "too long".to_owned()),
+        (Number::TooLarge, Some(_)) => Err("too long".to_owned()),
         _ => Err(format!(
-            "{} is not a duration (write a whole number and its unit, {}: \"500ms\", \"5m\")",
-            quoted(text),
+            "not a duration (write a whole number and its unit, {}: \"500ms\", \"5m\")",
             any_of(DURATIONS.map(|(name, _)| name)),
         )),
     }
@@ -45,11 +44,10 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     match (number, factor) {
         (Number::Whole(number), Some((_, factor))) => number
             .checked_mul(*factor)
-            .ok_or_else(|| format!("{} is too large", quoted(text))),
-        (Number::TooLarge, Some(_)) => Err(format!("{} is too large", quoted(text))),
+            .ok_or_else(|| "too large".to_owned()),
+        (Number::TooLarge, Some(_)) => Err("too large".to_owned()),
         _ => Err(format!(
-            "{} is not a size (write a whole number and its unit, {}: \"16 KiB\")",
-            quoted(text),
+            "not a size (write a whole number and its unit, {}: \"16 KiB\")",
             any_of(SIZES.map(|(name, _)| name)),
         )),
     }

@@ -1,5 +1,6 @@
-//! One written value as what a key takes. Errors say what was expected; they show
-//! what was found only where no secret can stand.
+//! One written value as what a key takes. Errors say what was expected. Of what was
+//! found they show numbers and addresses, but never a text: somebody may have
+//! written a secret in the wrong place.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -11,7 +12,7 @@ use ipnet::IpNet;
 use super::{
     document::{Node, Value},
     nearest,
-    problem::{any_of, quoted},
+    problem::any_of,
     unit,
 };
 use crate::secret::Secret;
@@ -38,13 +39,13 @@ pub(super) fn secret(node: &Node) -> Result<Secret, String> {
 pub(super) fn flag(node: &Node) -> Result<bool, String> {
     match node.value {
         Value::Flag(flag) => Ok(flag),
-        _ => Err(format!("expected true or false, found {}", node.shown())),
+        _ => Err(format!("expected true or false, found {}", node.kind())),
     }
 }
 
 pub(super) fn whole(node: &Node, from: u32, to: u32, because: &str) -> Result<u32, String> {
     let Value::Whole(number) = node.value else {
-        return Err(format!("expected a whole number, found {}", node.shown()));
+        return Err(format!("expected a whole number, found {}", node.kind()));
     };
     u32::try_from(number)
         .ok()
@@ -76,10 +77,9 @@ pub(super) fn duration(
     if (from..=to).contains(&duration) {
         return Ok(duration);
     }
-    let [from, to] = [from, to].map(unit::duration_text);
+    let [written, from, to] = [duration, from, to].map(unit::duration_text);
     Err(format!(
-        "{} is not within {from} to {to} ({because})",
-        quoted(text)
+        "{written} is not within {from} to {to} ({because})"
     ))
 }
 
@@ -99,10 +99,9 @@ pub(super) fn size(node: &Node, from: u64, to: u64, because: &str) -> Result<u64
     if (from..=to).contains(&size) {
         return Ok(size);
     }
-    let [from, to] = [from, to].map(unit::size_text);
+    let [written, from, to] = [size, from, to].map(unit::size_text);
     Err(format!(
-        "{} is not within {from} to {to} ({because})",
-        node.shown()
+        "{written} is not within {from} to {to} ({because})"
     ))
 }
 
@@ -114,8 +113,7 @@ pub(super) fn word(node: &Node, words: &'static [&'static str]) -> Result<&'stat
         .find(|word| *word == written)
         .ok_or_else(|| {
             format!(
-                "{} is not known (write {}){}",
-                quoted(written),
+                "not a word that is known here (write {}{})",
                 any_of(words.iter().copied()),
                 nearest::hint(written, words.iter().copied()),
             )
@@ -127,10 +125,7 @@ pub(super) fn network(node: &Node) -> Result<IpNet, String> {
     let network = text.parse::<IpNet>();
     let single = || text.parse::<IpAddr>().map(IpNet::from);
     let network = network.or_else(|_| single()).map_err(|_| {
-        format!(
-            "{} is not an address range (write 10.0.0.0/8, 2001:db8::/32 or a single address)",
-            quoted(text)
-        )
+        "not an address range (write 10.0.0.0/8, 2001:db8::/32 or a single address)".to_owned()
     })?;
     match network.trunc() == network {
         true => Ok(network),
@@ -145,9 +140,6 @@ pub(super) fn network(node: &Node) -> Result<IpNet, String> {
 pub(super) fn address(node: &Node) -> Result<SocketAddr, String> {
     let text = text(node)?;
     text.parse().map_err(|_| {
-        format!(
-            "{} is not an IP address and a port (write 127.0.0.1:8080, or [::1]:8080 for IPv6)",
-            quoted(text)
-        )
+        "not an IP address and a port (write 127.0.0.1:8080, or [::1]:8080 for IPv6)".to_owned()
     })
 }

@@ -184,12 +184,21 @@ struct Escaped<'a>(&'a [u8]);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in self.0 {
-            match byte {
-                b'*' | b'(' | b')' | b'\\' => write!(f, "\\{byte:02x}")?,
-                b' '..=b'~' => write!(f, "{}", char::from(*byte))?,
-                _ => write!(f, "\\{byte:02x}")?,
-            }
+        let is_plain = |byte: &u8| match byte {
+            b'*' | b'(' | b')' | b'\\' => false,
+            byte => matches!(byte, b' '..=b'~'),
+        };
+        let mut rest = self.0;
+        // A filter holds dozens of values, and most of them have nothing to escape.
+        while !rest.is_empty() {
+            let plain = rest.iter().take_while(|byte| is_plain(byte)).count();
+            let (text, other) = rest.split_at(plain);
+            f.write_str(std::str::from_utf8(text).expect("printable ASCII"))?;
+            let Some((byte, left)) = other.split_first() else {
+                break;
+            };
+            write!(f, "\\{byte:02x}")?;
+            rest = left;
         }
         Ok(())
     }

@@ -39,6 +39,8 @@ use crate::{
     user::User,
 };
 
+mod index;
+pub mod listing;
 mod load;
 mod people;
 pub mod reader;

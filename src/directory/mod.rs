@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::{clock::Deadline, phone_number::PhoneNumber, secret::Secret, user::User};
 
-mod dn;
+pub(crate) mod dn;
 pub mod filter;
 pub mod ldap;
 pub mod ldif;
@@ -64,6 +64,26 @@ pub enum Match {
     One(User),
     /// More than one user; the OTP must go to none of them.
     Several,
+}
+
+/// A user as the directory writes them down, for reports. Nobody can log in by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The name to log in with, if there is one.
+    pub name: Option<Box<str>>,
+    /// The entry's distinguished name.
+    pub dn: Box<str>,
+    /// What stands in the phone attributes, in their order.
+    pub numbers: Vec<Written>,
+}
+
+/// A number as it is written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// In which attribute.
+    pub attribute: Box<str>,
+    /// How; characters that are no text are replaced.
+    pub text: Box<str>,
 }
 
 /// The directory's word on a password.

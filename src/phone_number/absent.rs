@@ -78,7 +78,7 @@ fn is_withheld_word(text: &str) -> bool {
 /// `${CALLERID(num)}`, `{{from}}`, `$number`, `[Number]`, `%CallerID%`, `<number>`.
 fn is_template(text: &str, address: &Address<'_>) -> bool {
     const SIGNS: [char; 3] = ['{', '}', '$'];
-    let is_bare_word = !address.is_uri && address.host.is_empty();
+    let is_bare_word = address.scheme.is_empty() && address.host.is_empty();
     text.contains(SIGNS)
         || address.user.contains(SIGNS)
         || encloses_word(&address.user, '[', ']')

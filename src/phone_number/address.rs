@@ -12,8 +12,8 @@ pub(super) struct Address<'a> {
     pub(super) name: &'a str,
     /// True if the rest stood in angle brackets.
     pub(super) bracketed: bool,
-    /// True if it had one of the schemes.
-    pub(super) is_uri: bool,
+    /// `tel`, `sip` or `sips` in lower case, or nothing.
+    pub(super) scheme: &'static str,
     /// The number, or the user part of the URI, decoded.
     pub(super) user: Cow<'a, str>,
     /// Behind the `@`.
@@ -28,12 +28,14 @@ impl<'a> Address<'a> {
         let (name, inner) = name_addr(text.trim());
         let bracketed = inner.is_some();
         let inner = inner.unwrap_or(text).trim().trim_matches(is_quote).trim();
-        let rest = without_scheme(inner);
-        let is_uri = rest.is_some();
-        let rest = rest.unwrap_or(inner);
+        let (scheme, rest) = without_scheme(inner).unwrap_or(("", inner));
         let (user, host) = rest.split_once('@').unwrap_or((rest, ""));
-        let is_uri_like = is_uri || !host.is_empty();
-        let (user, parameters) = user.split_once(';').unwrap_or((user, ""));
+        let is_uri_like = !scheme.is_empty() || !host.is_empty();
+        let (user, parameters) = user
+            .split_once(';')
+            // Without a URI around it, a semicolon may just as well part two numbers.
+            .filter(|(_, behind)| is_uri_like || behind.split(';').all(|p| p.contains('=')))
+            .unwrap_or((user, ""));
         let parameters = || parameters.split(';').filter_map(|p| p.split_once('='));
         let value = |wanted: &str| {
             let mut named =
@@ -43,7 +45,7 @@ impl<'a> Address<'a> {
         Self {
             name,
             bracketed,
-            is_uri,
+            scheme,
             user: match is_uri_like {
                 true => percent_decoded(user.split([':', '?']).next().unwrap_or_default()),
                 false => Cow::Borrowed(user),
@@ -58,7 +60,7 @@ impl<'a> Address<'a> {
     /// punctuation, then `;ext=` if there is an extension. `None` if there are
     /// control characters, or if it is a host's name or address.
     pub(super) fn cleaned(&self) -> Option<String> {
-        if self.is_uri && self.host.is_empty() && self.user.contains('.') {
+        if self.scheme.starts_with("sip") && self.host.is_empty() && self.user.contains('.') {
             return None;
         }
         let mut number = compact(&self.user)?;
@@ -155,12 +157,13 @@ fn is_quote(c: char) -> bool {
     matches!(c, '"' | '\'' | '`' | '\u{2018}'..='\u{201F}')
 }
 
-fn without_scheme(text: &str) -> Option<&str> {
+fn without_scheme(text: &str) -> Option<(&'static str, &str)> {
     let (scheme, rest) = text.split_once(':')?;
-    ["tel", "sip", "sips"]
-        .iter()
-        .any(|known| scheme.eq_ignore_ascii_case(known))
-        .then_some(rest)
+    let known = ["tel", "sip", "sips"];
+    let known = known
+        .into_iter()
+        .find(|known| scheme.eq_ignore_ascii_case(known))?;
+    Some((known, rest))
 }
 
 /// RFC 3986 §2.1. What is not an encoded octet stays as it is written.
@@ -175,6 +178,7 @@ fn percent_decoded(text: &str) -> Cow<'_, str> {
         let octet = (bytes[at] == b'%')
             .then(|| text.get(at + 1..at + 3))
             .flatten()
+            .filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
             .and_then(|hex| u8::from_str_radix(hex, 16).ok());
         decoded.push(octet.unwrap_or(bytes[at]));
         at += if octet.is_some() { 3 } else { 1 };

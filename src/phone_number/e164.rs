@@ -3,6 +3,8 @@
 //! The library behind it is asked for the structure of a number, never for its
 //! word on validity except where a text can be read in two ways.
 
+use std::borrow::Cow;
+
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber as Parsed, PhoneNumberFormat, Region};
 
 use super::NumberRefusal;
@@ -18,7 +20,16 @@ const MOST_ZEROS: i32 = 6;
 const ROUNDS: usize = 4;
 
 /// Reads digits with or without plus; anything else in `text` is refused.
-pub(super) fn read(text: &str, region: Region) -> Result<String, NumberRefusal> {
+pub(super) fn read(text: &str, region: Region) -> Result<Cow<'_, str>, NumberRefusal> {
+    match is_settled(text) {
+        true => Ok(Cow::Borrowed(text)),
+        false => by_plan(text, region).map(Cow::Owned),
+    }
+}
+
+/// The library's reading, read again until it reads as itself: the zero in
+/// `+460701740605` is dropped at the first time, that in `+4600701740605` is not.
+pub(super) fn by_plan(text: &str, region: Region) -> Result<String, NumberRefusal> {
     let digits = text.trim_start_matches('+');
     let is_short = digits.len() <= 2 * MOST_DIGITS;
     if !is_short || digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -26,10 +37,10 @@ pub(super) fn read(text: &str, region: Region) -> Result<String, NumberRefusal> 
     }
     let mut number = read_once(text, region)?;
     for _ in 0..ROUNDS {
-        if is_settled(&number) {
-            return Ok(number);
-        }
-        let again = read_once(&number, region)?;
+        let again = match is_settled(&number) {
+            true => number.clone(),
+            false => read_once(&number, region)?,
+        };
         if again == number {
             return Ok(number);
         }
@@ -82,27 +93,33 @@ fn read_once(text: &str, region: Region) -> Result<String, NumberRefusal> {
 
 fn parse(text: &str, region: Option<Region>) -> Result<Parsed, NumberRefusal> {
     match PHONE_NUMBER_UTIL.parse(text, region) {
+        // A country code and zeros is how some networks withhold a number.
+        Ok(number) if number.national_number == 0 => Err(NumberRefusal::Withheld),
         Ok(number) if number.number_of_leading_zeros() <= MOST_ZEROS => Ok(number),
         _ => Err(NumberRefusal::Unreadable),
     }
 }
 
 /// Phone systems leave out the plus, or write `00` where the region dials
-/// otherwise. If the region has no such national number, the digits start with a
-/// country code when what follows makes sense there: for the region's own code, if
-/// it has the length of a number; for another's, if that plan has the number.
+/// otherwise. Digits that start with the region's own code are international if no
+/// plan has them as a national number and what follows has a number's length;
+/// digits that start with another code, if they have no national number's length
+/// and that code's plan has them.
 fn international_after_all(text: &str, national: &Parsed) -> Option<Parsed> {
-    let is_national = !text.starts_with('+') && !PHONE_NUMBER_UTIL.is_valid_number(national);
     let digits = text.strip_prefix("00").unwrap_or(text);
-    if !is_national || digits.starts_with('0') {
+    // The cheap question first: a trunk prefix or a plus leaves nothing to ask.
+    if digits.starts_with(['0', '+']) || PHONE_NUMBER_UTIL.is_valid_number(national) {
         return None;
     }
     let number = parse(&format!("+{digits}"), None).ok()?;
-    let makes_sense = match number.country_code == national.country_code {
+    let is_international = match number.country_code == national.country_code {
         true => PHONE_NUMBER_UTIL.is_possible_number(&number),
-        false => PHONE_NUMBER_UTIL.is_valid_number(&number),
+        false => {
+            !PHONE_NUMBER_UTIL.is_possible_number(national)
+                && PHONE_NUMBER_UTIL.is_valid_number(&number)
+        }
     };
-    makes_sense.then_some(number)
+    is_international.then_some(number)
 }
 
 /// A country code of which a number's first digit tells that it has no trunk prefix.

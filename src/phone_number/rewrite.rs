@@ -45,6 +45,11 @@ impl Rule {
         }
     }
 
+    /// True if the pattern finds something in `text`.
+    pub(super) fn finds(&self, text: &str) -> bool {
+        self.pattern.is_match(text)
+    }
+
     /// `text` with what the pattern finds replaced; `None` if it finds nothing.
     pub(super) fn apply(&self, text: &str) -> Option<String> {
         let found = self.pattern.captures(text)?;

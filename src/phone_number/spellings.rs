@@ -54,7 +54,10 @@ impl NumberPlan {
         let all_digits: String = national.chars().filter(char::is_ascii_digit).collect();
         let trunk = all_digits.strip_suffix(significant).unwrap_or_default();
 
-        spellings.add(&e164[1..]);
+        let reads_back = |text: &str| self.read(text).as_ref() == Ok(number);
+        if reads_back(&e164[1..]) {
+            spellings.add(&e164[1..]);
+        }
         spellings.add(&format!("00{}", &e164[1..]));
         if is_ours {
             spellings.add(&all_digits);
@@ -81,7 +84,7 @@ impl NumberPlan {
         spellings.add(&format!("+{code}-{area}-{joined}"));
         spellings.add(&format!("+{code} ({area}) {spaced}"));
         spellings.add(&format!("tel:{e164}"));
-        if is_ours {
+        if is_ours && reads_back(significant) {
             spellings.add(significant);
         }
     }

@@ -5,9 +5,9 @@ use callotp::directory::{PasswordCheck, UserDirectory as _, WrongPassword, ldap:
 use super::{
     adapter::{
         INDEX, active_directory, active_directory_schema, check, eventually, name_of, password,
-        start, user, wrong,
+        patiently, start, user, wrong,
     },
-    people::{self, PASSWORD, SPELLINGS},
+    people::{self, PASSWORD, SPELT},
     samba::{self, Samba},
 };
 
@@ -16,8 +16,8 @@ async fn every_spelling_finds_its_user(lookup: Lookup) {
     let config = active_directory(samba.url(), &samba.files.ca);
     let directory = start(config, lookup, active_directory_schema());
     eventually(true, async || directory.health().ready).await;
-    for place in 0..SPELLINGS.len() {
-        let found = name_of(&directory, &people::number(place)).await;
+    for place in 0..SPELT {
+        let found = patiently(&directory, &people::number(place)).await;
         let expected = Ok(Some(format!("spelt{place}")));
         assert_eq!(
             found,
@@ -35,7 +35,7 @@ async fn every_spelling_finds_its_user(lookup: Lookup) {
         ("+46701740690", None),
         ("+46701740699", None),
     ] {
-        let found = name_of(&directory, number).await;
+        let found = patiently(&directory, number).await;
         assert_eq!(found, Ok(expected.map(str::to_owned)), "{number}");
     }
 }

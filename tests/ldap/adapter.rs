@@ -81,9 +81,25 @@ pub(super) async fn name_of(
     directory: &LdapDirectory,
     number: &str,
 ) -> Result<Option<String>, DirectoryFault> {
+    name_within(directory, number, DEADLINE).await
+}
+
+/// The same, where what is found matters and not how soon.
+pub(super) async fn patiently(
+    directory: &LdapDirectory,
+    number: &str,
+) -> Result<Option<String>, DirectoryFault> {
+    name_within(directory, number, DEADLINE * 10).await
+}
+
+async fn name_within(
+    directory: &LdapDirectory,
+    number: &str,
+    time: Duration,
+) -> Result<Option<String>, DirectoryFault> {
     let number = plan().read(number).expect("a number");
     let found = directory
-        .find_by_number(&number, Deadline::within(DEADLINE))
+        .find_by_number(&number, Deadline::within(time))
         .await?;
     Ok(found.map(|found| match found {
         Match::One(user) => user.name.into(),

@@ -1,12 +1,13 @@
 //! What holds against a server that means harm, or is broken: a fault of the directory,
 //! in time, and nothing else.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Instant};
+use std::{net::Ipv4Addr, sync::Arc};
 
 use callotp::directory::{DirectoryFault, PasswordCheck, UserDirectory as _, ldap::Lookup};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    time::Instant,
 };
 
 use super::{

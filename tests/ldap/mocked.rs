@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use callotp::{
     directory::{
-        DirectoryFault, PasswordCheck, Schema, UserDirectory as _, WrongPassword,
+        DirectoryFault, PasswordCheck, Schema, WrongPassword,
         ldap::{LdapConfig, LdapDirectory, Lookup},
     },
     secret::Secret,

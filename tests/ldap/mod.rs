@@ -10,9 +10,11 @@ mod samba;
 mod slapd;
 
 mod active_directory;
+mod calls;
+mod doctor;
 mod hostile;
 mod index;
-mod mocked;
 mod openldap;
 mod outages;
+mod reports;
 mod tls;

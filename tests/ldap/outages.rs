@@ -1,13 +1,20 @@
 //! What holds when servers fail: an outage costs time once, and never a user anything.
 
-use std::time::{Duration, Instant};
+use std::{sync::Arc, time::Duration};
 
-use callotp::directory::{DirectoryFault, PasswordCheck, UserDirectory as _, ldap::Lookup};
+use callotp::{
+    clock::{ManualClock, Timestamp},
+    directory::{
+        DirectoryFault, PasswordCheck, UserDirectory as _,
+        ldap::{LdapDirectory, Lookup},
+    },
+};
+use tokio::time::Instant;
 
 use super::{
     adapter::{
-        DEADLINE, INDEX, check, eventually, name_of, openldap, openldap_schema, password, start,
-        user,
+        DEADLINE, INDEX, check, eventually, name_of, openldap, openldap_schema, password, plan,
+        start, user,
     },
     people::PASSWORD,
     relay::{Mode, Relay},
@@ -239,4 +246,40 @@ async fn an_index_that_was_never_loaded_is_a_fault_and_not_an_unknown_number() {
     relay.set(Mode::Pass);
     eventually(anna(), async || name_of(&directory, ANNA).await).await;
     assert!(directory.health().ready);
+}
+
+#[tokio::test]
+async fn connections_are_renewed_when_they_are_old_and_no_call_notices() {
+    let slapd = Slapd::own();
+    let relay = Relay::to(slapd.plain).await;
+    let clock = ManualClock::at(Timestamp::from_millis(1_800_000_000_000));
+    let (config, schema) = (openldap(&[relay.url()]), openldap_schema());
+    let directory = LdapDirectory::start(
+        config,
+        Lookup::Search,
+        schema,
+        plan(),
+        Arc::new(clock.clone()),
+    )
+    .expect("a usable configuration");
+    let known = user(&directory, "anna").await.expect("an answer");
+    let ask = async || {
+        for _ in 0..4 {
+            assert_eq!(name_of(&directory, ANNA).await, anna());
+        }
+        let right = check(&directory, known.as_ref(), PASSWORD).await;
+        assert_eq!(right, Ok(PasswordCheck::Right));
+        relay.settled().await;
+    };
+    ask().await;
+    let young = relay.connections();
+    ask().await;
+    assert_eq!(relay.connections(), young, "what is young is kept");
+    clock.advance(Duration::from_secs(601));
+    ask().await;
+    assert_eq!(
+        relay.connections(),
+        young + 3,
+        "two for searching and one for binding"
+    );
 }

@@ -42,8 +42,69 @@ pub(super) const SPELLINGS: [&str; 30] = [
     "+46 70 1740 6{}",
 ];
 
-/// The spelling in which user `place` of [`SPELLINGS`] is written.
+/// How many users are written in spellings of their own: those above, and drawn ones.
+pub(super) const SPELT: usize = SPELLINGS.len() + DRAWN;
+const DRAWN: usize = 40;
+
+/// The spelling in which user `place` is written.
 pub(super) fn spelling(place: usize) -> String {
+    match place < SPELLINGS.len() {
+        true => listed(place),
+        false => drawn(place),
+    }
+}
+
+/// Any form, any script, separators anywhere, any wrapping: another one for each place, and
+/// the same in every run.
+fn drawn(place: usize) -> String {
+    const SEPARATORS: [&str; 10] = [
+        " ", "-", ".", "/", "\u{a0}", "\u{2011}", "\u{2013}", "\u{202f}", "  ", "\u{200b}",
+    ];
+    const WRAPPINGS: [(&str, &str); 8] = [
+        ("", ""),
+        ("", ""),
+        (" ", " "),
+        ("tel:", ""),
+        ("sip:", "@trunk;user=phone"),
+        ("SIPS:", "@192.0.2.1:5061"),
+        ("<sip:", "@trunk>"),
+        ("\"", "\""),
+    ];
+    let mut state = place as u64 + 1;
+    let mut draw = |below: usize| {
+        // Knuth's linear congruential generator; its high bits are good enough here.
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).expect("31 bits") % below
+    };
+    let national = &number(place)[3..];
+    let digits = match draw(5) {
+        0 => format!("+46{national}"),
+        1 => format!("0046{national}"),
+        2 => format!("0{national}"),
+        3 => format!("+46(0){national}"),
+        _ => format!("46{national}"),
+    };
+    let zero = ['0', '0', '\u{ff10}', '\u{660}'][draw(4)];
+    let mut text: Vec<String> = digits
+        .chars()
+        .map(|c| match c.to_digit(10) {
+            Some(digit) => char::from_u32(u32::from(zero) + digit)
+                .expect("a digit")
+                .into(),
+            None => c.into(),
+        })
+        .collect();
+    for _ in 0..draw(6) {
+        let at = 1 + draw(text.len() - 1);
+        text[at].push_str(SEPARATORS[draw(SEPARATORS.len())]);
+    }
+    let (before, after) = WRAPPINGS[draw(WRAPPINGS.len())];
+    format!("{before}{}{after}", text.concat())
+}
+
+fn listed(place: usize) -> String {
     let tail = format!("{:02}", place + 10);
     let wide = SPELLINGS[place].starts_with('\u{ff0b}');
     let tail: String = tail

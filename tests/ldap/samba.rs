@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::{
     authority::{Authority, Files},
     minder::Minded,
-    people::{self, PASSWORD, SPELLINGS},
+    people::{self, PASSWORD, SPELT},
     slapd::{succeed, wait_for},
 };
 
@@ -124,7 +124,7 @@ impl Samba {
         fs::write(&path, ldif).expect("a file");
         let mut modify = Command::new("ldbmodify");
         modify.arg("-H").arg(self.folder.join("dc/private/sam.ldb"));
-        // DSDB_CONTROL_PASSWORD_CHANGE_LAST_SET... of Samba: write it as it is.
+        // Samba's own control: take the time as it is given.
         modify.arg("--controls=local_oid:1.3.6.1.4.1.7165.4.3.12:0");
         succeed(modify.arg(&path).output().expect("ldbmodify is installed"));
     }
@@ -181,7 +181,7 @@ fn configure(conf: &Path, folder: &Path, address: IpAddr, files: &Files) {
 fn everybody() -> String {
     let mut ldif =
         format!("dn: {PEOPLE}\nchangetype: add\nobjectClass: organizationalUnit\nou: People\n\n");
-    for place in 0..SPELLINGS.len() {
+    for place in 0..SPELT {
         let spelling = people::spelling(place);
         person(
             &mut ldif,

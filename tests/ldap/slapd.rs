@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use super::{
     authority::{Authority, Files},
     minder::Minded,
-    people::{self, PASSWORD, SPELLINGS},
+    people::{self, PASSWORD, SPELT},
 };
 
 pub(super) const BASE: &str = "dc=example,dc=org";
@@ -48,7 +48,8 @@ impl Slapd {
         Self::start_with(0, false)
     }
 
-    fn start_with(crowd: usize, shared: bool) -> Self {
+    /// One with so many users besides those with a name of their own.
+    pub(super) fn start_with(crowd: usize, shared: bool) -> Self {
         let temporary = TempDir::with_prefix("callotp-slapd-").expect("a folder");
         let folder = temporary.path().to_owned();
         fs::create_dir(folder.join("db")).expect("a folder");
@@ -209,7 +210,7 @@ directory {folder}/db
 maxsize 1073741824
 dbnosync
 index objectClass,entryCSN,entryUUID eq
-index uid,mobile,telephoneNumber eq
+index uid,mobile,telephoneNumber,homePhone eq
 limits dn.exact=\"{SERVICE}\" size=unlimited
 access to attrs=userPassword by anonymous auth by * none
 access to * by * read
@@ -256,7 +257,7 @@ userPassword: {PASSWORD}
 
 "
     );
-    for place in 0..SPELLINGS.len() {
+    for place in 0..SPELT {
         person(
             &mut ldif,
             &format!("spelt{place}"),
@@ -306,17 +307,14 @@ userPassword: {PASSWORD}
     );
     person(&mut ldif, "star*", &["+46701740694"], &[]);
     for place in 0..crowd {
-        let number = format!("+4670{:07}", 2_000_000 + place);
-        let desk = format!(
-            "+46 8 {:03} {:02} {:02}",
-            place / 10_000 + 100,
-            place / 100 % 100,
-            place % 100
-        );
+        // Longer than any number that Sweden has, in the ranges that it keeps for fiction.
+        let number = format!("+46846500{place:05}");
+        let desk = format!("+46 40 628 04 {place:05}");
+        let home = format!("031-390 06{place:05}");
         let _ = write!(
             ldif,
             "dn: uid=user{place},{PEOPLE}\nobjectClass: inetOrgPerson\nuid: user{place}\ncn: User {place}\nsn: User\n\
-             mobile: {number}\ntelephoneNumber: {desk}\nuserPassword: {PASSWORD}\n\n"
+             mobile: {number}\ntelephoneNumber: {desk}\nhomePhone: {home}\nuserPassword: {PASSWORD}\n\n"
         );
     }
     ldif

@@ -60,7 +60,7 @@ fn people(user: u64) -> People {
 }
 
 /// The `n`th decision of a user in a round: no two runs alike, and all known beforehand.
-fn decision(round: u64, user: u64, n: u64, claim: Claim) -> Asked {
+pub(crate) fn decision(round: u64, user: u64, n: u64, claim: Claim) -> Asked {
     let chance = scatter(round * 1_000_003 + user * 10_007 + n);
     let code = u8::try_from(chance >> 8 & 1).expect("a bit");
     match chance % 10 {
@@ -80,7 +80,7 @@ fn decision(round: u64, user: u64, n: u64, claim: Claim) -> Asked {
 }
 
 /// SplitMix64's finalizer.
-fn scatter(n: u64) -> u64 {
+pub(crate) fn scatter(n: u64) -> u64 {
     let n = (n ^ n >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let n = (n ^ n >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     n ^ n >> 31

@@ -5,6 +5,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use callotp::{
@@ -61,7 +62,14 @@ impl Engine for Embedded {
     ) -> (Arc<dyn OtpStore>, Claims) {
         assert_eq!(Arc::strong_count(&store), 1, "the store closes now");
         drop(store);
-        let store = EmbeddedStore::open(&self.newest(), &key(), Arc::new(clock));
+        let open = || EmbeddedStore::open(&self.newest(), &key(), Arc::new(clock.clone()));
+        let mut store = open();
+        // A program that another test starts at this moment holds the file's lock as well,
+        // until it has become that program.
+        while matches!(store, Err(StoreError::InUse(_))) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            store = open();
+        }
         (Arc::new(store.expect("the same store")), Claims::Ended)
     }
 }

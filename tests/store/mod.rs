@@ -7,3 +7,8 @@ mod laws;
 mod linear;
 mod memory;
 mod model;
+mod outages;
+mod races;
+mod redis;
+mod secrecy;
+mod server;

@@ -192,7 +192,7 @@ pub(super) const CLAUSES: &[Clause] = &[
         consent: None,
         text: "application/json; charset=utf-8 is accepted",
         source: "RFC 9110 section 8.3",
-        sent: "the golden request with charset=utf-8 on its Content-Type, in three spellings",
+        sent: "the golden request with charset=utf-8 on its Content-Type, in two spellings",
         remedy: "compare the media type without its parameters and without case; many client libraries add the charset",
     },
     Clause {

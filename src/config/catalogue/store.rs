@@ -39,7 +39,7 @@ pub(super) const KEYS: &[Key] = &[
         "store.url",
         Form::SecretUrls,
         Means("`urls` or `sentinel` says where"),
-        "`redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS. A list of URLs is a cluster.",
+        "`redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS. A list of URLs is a cluster. Beside `sentinel`, one URL gives the master's user, password and database; its host is not used.",
         "",
     )
     .only("kind", "redis"),
@@ -55,7 +55,7 @@ pub(super) const KEYS: &[Key] = &[
         "store.password",
         Form::Secret,
         Means("the password in the URL, if there is one"),
-        "The password, so that the URLs hold none.",
+        "The password that goes into every URL, so that the file holds none.",
         "",
     )
     .only("kind", "redis"),

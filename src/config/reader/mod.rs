@@ -3,6 +3,7 @@
 //! gets nowhere, because a configuration with a single problem is refused.
 
 use std::{
+    borrow::Cow,
     cell::RefCell,
     path::{Path, PathBuf},
 };
@@ -11,7 +12,7 @@ use super::{
     catalogue::{self, Key},
     document::{Node, Table, Value},
     nearest, not_yet,
-    problem::{Place, Problem},
+    problem::{Place, Problem, quoted},
     value,
 };
 
@@ -157,7 +158,12 @@ impl<'t> Section<'t> {
     }
 
     fn key_path(&self, name: &str) -> String {
-        match (self.path.as_str(), name) {
+        let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        let name = match name.chars().all(is_bare) {
+            true => Cow::Borrowed(name),
+            false => Cow::Owned(quoted(name)),
+        };
+        match (self.path.as_str(), name.as_ref()) {
             ("", name) => name.to_owned(),
             (path, "") => path.to_owned(),
             (path, name) => format!("{path}.{name}"),

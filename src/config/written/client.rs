@@ -1,6 +1,6 @@
 //! `[[tenant.client]]`
 
-use super::{all, bearer, refuse_doubles, tenant::operations};
+use super::{all, bearer, directory::distinguished_name, refuse_doubles, tenant::operations};
 use crate::{
     client_auth::{CertificateName, ClientConfig, Credential},
     config::{client_hash, problem::quoted, reader::Section},
@@ -169,7 +169,7 @@ fn basic(section: &Section<'_>) -> Option<Credential> {
 
 fn certificate(section: &Section<'_>) -> Option<Credential> {
     let sha256 = section.checked("sha256", fingerprint);
-    let subject = section.text("subject");
+    let subject = section.checked("subject", distinguished_name);
     let dns = section.text("dns");
     let ways = ["sha256", "subject", "dns"];
     let written = ways.iter().filter(|way| section.has(way)).count();

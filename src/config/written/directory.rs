@@ -1,20 +1,21 @@
 //! `[tenant.directory]`
 
 use crate::{
-    config::{DirectoryConfig, DirectorySource, problem::quoted, reader::Section},
+    config::{DirectoryConfig, DirectorySource, reader::Section},
     directory::{
-        Schema,
+        Schema, dn,
+        filter::{Attribute, Filter},
         ldap::{LdapConfig, Lookup},
     },
 };
 
 pub(super) fn directory(section: &Section<'_>) -> Option<DirectoryConfig> {
     let kind = section.word("kind");
-    for (name, other) in kind
-        .into_iter()
-        .flat_map(|kind| section.keys_of_others("kind", kind))
-    {
-        section.problem(&name, format!("belongs to kind = \"{other}\""));
+    if let Some(kind) = kind {
+        for (name, other) in section.keys_of_others("kind", kind) {
+            let what = format!("belongs to kind = \"{other}\", but the kind is \"{kind}\"");
+            section.problem(&name, what);
+        }
     }
     let schema = schema(section, kind);
     let lookup = section.word("lookup");
@@ -42,7 +43,7 @@ pub(super) fn directory(section: &Section<'_>) -> Option<DirectoryConfig> {
 }
 
 fn schema(section: &Section<'_>, kind: Option<&str>) -> Option<Schema> {
-    let base = section.text("base");
+    let base = section.checked("base", distinguished_name);
     if kind == Some("ldap") && !section.has("base") {
         section.problem("base", "missing (where in the directory are the users?)");
     }
@@ -66,35 +67,25 @@ fn schema(section: &Section<'_>, kind: Option<&str>) -> Option<Schema> {
     })
 }
 
-/// A filter whose parentheses are in order.
-fn filter(text: &str) -> Result<Box<str>, String> {
-    let wrong = || Err(format!("{} is not a filter (RFC 4515)", quoted(text)));
-    if !text.starts_with('(') || !text.ends_with(')') {
-        return wrong();
-    }
-    let mut depth = 0_i32;
-    for character in text.chars() {
-        depth += match character {
-            '(' => 1,
-            ')' => -1,
-            _ => 0,
-        };
-        if depth < 0 {
-            return wrong();
-        }
-    }
-    match depth {
-        0 => Ok(text.into()),
-        _ => wrong(),
+/// A distinguished name, as it was written.
+pub(super) fn distinguished_name(text: &str) -> Result<Box<str>, String> {
+    match dn::normalised(text) {
+        Some(name) if !name.is_empty() => Ok(text.into()),
+        _ => Err("not a distinguished name (RFC 4514)".to_owned()),
     }
 }
 
-/// An attribute's name, or its numbers (RFC 4512 §2.5), with options.
+fn filter(text: &str) -> Result<Box<str>, String> {
+    match Filter::parse(text) {
+        Ok(_) => Ok(text.into()),
+        Err(error) => Err(format!("{error} (RFC 4515)")),
+    }
+}
+
 fn attribute(text: &str) -> Result<Box<str>, String> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ';');
-    match text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(allowed) {
-        true => Ok(text.into()),
-        false => Err(format!("{} is not the name of an attribute", quoted(text))),
+    match Attribute::new(text) {
+        Ok(_) => Ok(text.into()),
+        Err(_) => Err("not the name of an attribute (RFC 4512 §2.5)".to_owned()),
     }
 }
 

@@ -59,11 +59,9 @@ fn check_exposure(
         );
     }
     let Some(admin) = admin_listen else { return };
-    if admin == listen && admin.port() != 0 {
-        section.problem(
-            "admin_listen",
-            format!("{admin} is the address of `listen` as well"),
-        );
+    if collide(listen, admin) {
+        let what = format!("{admin} cannot be taken beside {listen}, where `listen` is");
+        section.problem("admin_listen", what);
     }
     if !admin.ip().to_canonical().is_loopback() {
         section.warning(
@@ -71,6 +69,13 @@ fn check_exposure(
             format!("{admin} is not loopback: health and metrics are open to whoever reaches it"),
         );
     }
+}
+
+/// True if one program cannot listen on both.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let any = one.ip().is_unspecified() || other.ip().is_unspecified();
+    let same = one.ip() == other.ip() || any && one.is_ipv4() == other.is_ipv4();
+    one.port() != 0 && one.port() == other.port() && same
 }
 
 fn read_tls(section: &Section<'_>) -> Option<TlsConfig> {
@@ -105,6 +110,13 @@ fn read_proxy(section: &Section<'_>) -> Option<ProxyConfig> {
             .map(|name| Box::from(name.as_str()))
             .map_err(|_| "not the name of a header".to_owned())
     });
+    if trusted
+        .iter()
+        .flatten()
+        .any(|range| range.prefix_len() == 0)
+    {
+        section.warning("trusted", "the header of everybody is believed");
+    }
     Some(ProxyConfig {
         trusted: trusted?,
         client_certificate_header: header,

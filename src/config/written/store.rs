@@ -49,11 +49,29 @@ fn redis(section: &Section<'_>) -> Option<RedisConfig> {
     if has("url") && has("urls") {
         section.problem("urls", "`url` is there as well: keep one of the two");
     }
-    if !has("url") && !has("urls") && !section.has("sentinel") {
-        section.problem("url", "missing (write `url`, `url_file` or `sentinel`)");
+    if !has("url") && !has("urls") {
+        if !section.has("sentinel") {
+            section.problem("url", "missing (write `url`, `url_file` or `sentinel`)");
+        }
+        if has("password") {
+            let what = "belongs to a `url`, which is missing (redis://user@master/0 will do)";
+            section.problem("password", what);
+        }
     }
     let name = if has("urls") { "urls" } else { "url" };
     let urls = url.or(urls).unwrap_or_default();
+    if sentinel.is_some() && urls.len() > 1 {
+        section.problem(
+            "sentinel",
+            "several URLs are a cluster, which has no `sentinel`",
+        );
+    }
+    if section.is_in_the_open("password") {
+        section.warning(
+            "password",
+            "stands in the file (password_file keeps it out)",
+        );
+    }
     let urls = with_password(section, name, urls, password.as_ref());
     let sentinel = sentinel.map(|sentinel| read_sentinel(&sentinel));
     let ca = section.path("ca");
@@ -61,6 +79,7 @@ fn redis(section: &Section<'_>) -> Option<RedisConfig> {
     let wait_timeout = section.duration("wait_timeout");
     Some(RedisConfig {
         urls: urls?,
+        password,
         sentinel: sentinel.unwrap_or_default(),
         ca,
         wait_replicas,
@@ -85,16 +104,12 @@ fn with_password(
     urls: Vec<Secret>,
     password: Option<&Secret>,
 ) -> Option<Vec<Secret>> {
+    let mut has_password = false;
     let urls: Result<Vec<Secret>, &str> = urls
         .iter()
         .map(|url| {
-            let mut url = url::Url::parse(url.expose()).map_err(|_| "not a URL")?;
-            if !matches!(url.scheme(), "redis" | "rediss") {
-                return Err("not a URL of redis (write redis://host or rediss://host)");
-            }
-            if url.host_str().is_none_or(str::is_empty) {
-                return Err("the URL names no host");
-            }
+            let mut url = redis_url(url.expose())?;
+            has_password |= url.password().is_some();
             if let Some(password) = password {
                 if url.password().is_some() {
                     return Err("the URL holds a password, and `password` is there as well");
@@ -105,5 +120,22 @@ fn with_password(
             Ok(Secret::new(url.into()))
         })
         .collect();
-    urls.map_err(|what| section.problem(name, what)).ok()
+    if has_password && section.is_in_the_open(name) {
+        let what = format!("a password stands in the file ({name}_file keeps it out)");
+        section.warning(name, what);
+    }
+    let twin = format!("{name}_file");
+    let written = if section.has(&twin) { &twin } else { name };
+    urls.map_err(|what| section.problem(written, what)).ok()
+}
+
+fn redis_url(text: &str) -> Result<url::Url, &'static str> {
+    let url = url::Url::parse(text).map_err(|_| "not a URL (write redis://host:port)")?;
+    if !matches!(url.scheme(), "redis" | "rediss") {
+        return Err("not a URL of redis (write redis://host or rediss://host)");
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err("the URL names no host");
+    }
+    Ok(url)
 }

@@ -66,10 +66,7 @@ pub(super) fn tenant(section: &Section<'_>, certificates_arrive: bool) -> Option
 fn header_value(text: &str) -> Result<Box<str>, String> {
     match text.bytes().all(|byte| byte.is_ascii_graphic()) {
         true => Ok(text.into()),
-        false => Err(format!(
-            "{} cannot stand in a header (visible ASCII only, without spaces)",
-            quoted(text)
-        )),
+        false => Err("cannot stand in a header (visible ASCII only, without spaces)".to_owned()),
     }
 }
 
@@ -142,12 +139,29 @@ fn phone(section: &Section<'_>) -> Option<Arc<NumberPlan>> {
     match NumberPlan::new(&region?, matching, read?) {
         Ok(plan) => Some(Arc::new(plan)),
         Err(error) => {
-            match &error {
-                PlanError::Region(_) => section.problem("region", error.to_string()),
-                PlanError::Pattern { rule, .. } => rules[*rule].problem("from", error.to_string()),
-                PlanError::Group { rule, .. } => rules[*rule].problem("to", error.to_string()),
-            }
+            tell(section, &rules, &error);
             None
+        }
+    }
+}
+
+/// Says why there is no plan, without showing what was written.
+fn tell(section: &Section<'_>, rules: &[Section<'_>], error: &PlanError) {
+    match error {
+        PlanError::Region(_) => {
+            section.problem(
+                "region",
+                "no such region (two letters of ISO 3166-1: \"SE\")",
+            );
+        }
+        PlanError::Pattern { rule, reason, .. } => {
+            // The reason draws the pattern over several lines; its last says why.
+            let why = reason.lines().last().unwrap_or_default();
+            let why = why.trim_start_matches("error: ");
+            rules[*rule].problem("from", format!("not a regular expression: {why}"));
+        }
+        PlanError::Group { rule, group, .. } => {
+            rules[*rule].problem("to", format!("refers to group {group}, which `from` lacks"));
         }
     }
 }

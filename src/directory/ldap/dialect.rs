@@ -5,12 +5,7 @@ use std::sync::Arc;
 
 use ldap3::Scope;
 
-use super::{
-    entry::Entry,
-    question::Question,
-    servers::{Servers, Session},
-    terms::known,
-};
+use super::{entry::Entry, question::Question, servers::Session, terms::known};
 use crate::{
     clock::Deadline,
     directory::{DirectoryFault, Schema, filter::Filter},
@@ -33,6 +28,17 @@ pub(super) enum Kind {
     Other,
 }
 
+impl Kind {
+    /// For people.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::ActiveDirectory => "Active Directory",
+            Self::OpenLdap => "OpenLDAP",
+            Self::Other => "an LDAP directory",
+        }
+    }
+}
+
 /// What was found out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Dialect {
@@ -51,15 +57,6 @@ pub(super) struct Attribute {
 }
 
 impl Dialect {
-    /// Asks the first server that answers.
-    pub(super) async fn discover(
-        servers: &Servers,
-        schema: &Schema,
-        deadline: Deadline,
-    ) -> Result<Self, DirectoryFault> {
-        Self::of(&servers.session(deadline).await?, schema, deadline).await
-    }
-
     /// Asks the server of a session.
     pub(super) async fn of(
         session: &Session,
@@ -94,30 +91,15 @@ impl Dialect {
             && self.attributes.iter().any(|a| a.indexed == Some(false))
     }
 
-    /// True if the attribute is compared without spaces and hyphens.
-    pub(super) fn ignores_spacing(&self, attribute: &str) -> bool {
-        let mut attributes = self.attributes.iter();
-        attributes.any(|a| *a.name == *attribute && a.ignores_spacing)
+    /// What is known of an attribute.
+    pub(super) fn about(&self, attribute: &str) -> Option<&Attribute> {
+        self.attributes.iter().find(|a| *a.name == *attribute)
     }
 
-    /// Says what an operator should know, once.
-    pub(super) fn log(&self, schema: &Schema) {
-        for attribute in &self.attributes {
-            if attribute.known == Some(false) {
-                tracing::error!(
-                    base = %schema.base,
-                    attribute = %attribute.name,
-                    "phone_attributes names an attribute that the directory does not know; correct its spelling"
-                );
-            }
-        }
-        if self.always_scans() {
-            tracing::warn!(
-                base = %schema.base,
-                "Active Directory has no index of a phone attribute, so every call makes it look at all entries; \
-                 use lookup = \"index\" or have the attribute indexed"
-            );
-        }
+    /// True if the attribute is compared without spaces and hyphens.
+    pub(super) fn ignores_spacing(&self, attribute: &str) -> bool {
+        self.about(attribute)
+            .is_some_and(|attribute| attribute.ignores_spacing)
     }
 }
 

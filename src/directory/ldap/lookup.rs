@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use super::{
     LdapConfig, LdapSetupError, Lookup,
     dialect::Dialect,
+    doctor,
     entry::Entry,
     index::{Candidate, refresh::LiveIndex},
     outcome::SearchRefusal,
@@ -75,19 +76,21 @@ impl Directory {
         })
     }
 
-    /// Finds out what kind of directory it is, as soon as a server says so.
+    /// Finds out what kind of directory it is, as soon as a server says so, and whether the
+    /// configuration fits it.
     pub(super) async fn learn_dialect(&self) {
         const AGAIN: Duration = Duration::from_secs(1);
         loop {
             let deadline = Deadline::within(Duration::from_secs(5));
-            match Dialect::discover(&self.servers, &self.schema, deadline).await {
-                Ok(dialect) => {
-                    dialect.log(&self.schema);
-                    let _ = self.dialect.set(dialect);
-                    return;
-                }
-                Err(_) => sleep(AGAIN).await,
+            if let Ok(session) = self.servers.session(deadline).await
+                && let Ok(dialect) = Dialect::of(&session, &self.schema, deadline).await
+            {
+                let url = self.servers.0[session.server].url.to_string();
+                let _ = self.dialect.set(dialect);
+                doctor::log(&self.examine_content(&url, &session).await);
+                return;
             }
+            sleep(AGAIN).await;
         }
     }
 
@@ -141,7 +144,8 @@ impl Directory {
         let dialect = self.dialect.get();
         let (phones, spellings) = (&self.terms.phones, self.plan.spellings(number, None));
         let spelt = pattern::spelt(phones, &spellings, dialect);
-        let Some(any_spelling) = pattern::in_any_spelling(phones, &spellings, number) else {
+        let Some(any_spelling) = pattern::in_any_spelling(phones, &spellings, number, dialect)
+        else {
             return self.answer(self.about(number, spelt), deadline).await;
         };
         if dialect.is_some_and(Dialect::always_scans) {
@@ -240,7 +244,7 @@ impl Directory {
         self.question(filter, Arc::new(has_number))
     }
 
-    fn question(
+    pub(super) fn question(
         &self,
         filter: Filter,
         keep: Arc<dyn Fn(&Entry) -> bool + Send + Sync>,

@@ -24,7 +24,7 @@ use super::{
     filter::{FilterError, NotAnAttribute},
 };
 use crate::{
-    clock::{Clock, Deadline},
+    clock::{Clock, Deadline, SystemClock},
     phone_number::{NumberPlan, PhoneNumber},
     secret::Secret,
     user::User,
@@ -33,9 +33,11 @@ use crate::{
 mod circuit;
 mod dial;
 mod dialect;
+pub mod doctor;
 mod entry;
 mod guard;
 mod index;
+pub mod listing;
 mod lookup;
 mod message;
 mod outcome;
@@ -227,7 +229,13 @@ impl LdapDirectory {
     }
 }
 
-/// Checks what can be checked of the configuration without a network.
+/// Says what in a configuration makes an adapter impossible; reads files, uses no network.
+pub fn check(config: &LdapConfig, schema: &Schema) -> Result<(), LdapSetupError> {
+    terms::Terms::try_from(schema)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    servers_of(config.clone(), &clock).map(drop)
+}
+
 fn servers_of(config: LdapConfig, clock: &Arc<dyn Clock>) -> Result<Servers, LdapSetupError> {
     let bind = match (config.bind_dn, config.bind_password) {
         (None, _) => None,

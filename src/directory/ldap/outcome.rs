@@ -154,7 +154,7 @@ fn policy_error(value: &[u8]) -> Option<WrongPassword> {
 /// The Win32 error in Active Directory's text: `..., data 52e, v4563`.
 fn active_directory_word(text: &str) -> Option<WrongPassword> {
     Some(match active_directory_code(text)? {
-        0x52f | 0x530 | 0x531 => WrongPassword::Restricted,
+        0x52f..=0x531 => WrongPassword::Restricted,
         0x532 | 0x701 => WrongPassword::Expired,
         0x533 => WrongPassword::Disabled,
         0x773 => WrongPassword::MustChange,

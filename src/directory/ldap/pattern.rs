@@ -1,7 +1,7 @@
 //! What is asked of a directory when a number calls.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -24,11 +24,17 @@ use crate::{
 /// Scans at once. Each may cost the directory as much as thousands of other questions.
 const SCANS_AT_ONCE: usize = 2;
 
-/// A scan that takes longer than this is not worth it at every call from a stranger.
+/// A scan that takes longer than this is not worth it at every call from a stranger; that
+/// many in a row are no accident.
 const TOO_LONG: Duration = Duration::from_secs(1);
+const IN_A_ROW: u32 = 3;
 
 /// For how long scans are left out once the directory has shown that it cannot do them.
 const LEAVE_OUT: Duration = Duration::from_secs(10 * 60);
+
+/// Where digits begin that people type for ours: full-width, Arabic-Indic, and its eastern
+/// form.
+const OTHER_ZEROS: [char; 3] = ['\u{ff10}', '\u{660}', '\u{6f0}'];
 
 /// Fewer digits than this are in too many numbers.
 const FEWEST_DIGITS: usize = 5;
@@ -75,31 +81,45 @@ pub(super) fn in_any_spelling(
     phones: &[Attribute],
     spellings: &[String],
     number: &PhoneNumber,
+    dialect: Option<&Dialect>,
 ) -> Option<Filter> {
     let digits = significant_digits(number);
     if digits.len() < FEWEST_DIGITS || spellings.len() < 2 {
         return None;
     }
-    let in_order = |attribute: &Attribute, digits: &mut dyn Iterator<Item = char>| Filter::Parts {
+    let mut filters = Vec::new();
+    for phone in phones {
+        filters.push(in_order(phone, &digits));
+        // The syntax that goes with comparing without spaces is ASCII (RFC 4517 §3.3.31).
+        if !dialect.is_some_and(|dialect| dialect.ignores_spacing(phone.as_str())) {
+            filters.extend(OTHER_ZEROS.map(|zero| in_order(phone, &with_zero(&digits, zero))));
+        }
+    }
+    Some(Filter::Or(filters))
+}
+
+/// The same digits in another script.
+fn with_zero(digits: &str, zero: char) -> String {
+    let other = |digit: char| char::from_u32(u32::from(zero) + digit.to_digit(10)?);
+    digits.chars().filter_map(other).collect()
+}
+
+fn in_order(attribute: &Attribute, digits: &str) -> Filter {
+    Filter::Parts {
         attribute: attribute.clone(),
         initial: Vec::new(),
-        any: digits.map(|digit| digit.to_string().into_bytes()).collect(),
+        any: digits
+            .chars()
+            .map(|digit| digit.to_string().into_bytes())
+            .collect(),
         last: Vec::new(),
-    };
-    // U+FF10 FULLWIDTH DIGIT ZERO and its nine successors.
-    let wide = |digit: char| char::from_u32(0xff10 + digit.to_digit(10)?);
-    let filters = phones.iter().flat_map(|phone| {
-        [
-            in_order(phone, &mut digits.chars()),
-            in_order(phone, &mut digits.chars().filter_map(wide)),
-        ]
-    });
-    Some(Filter::Or(filters.collect()))
+    }
 }
 
 /// Keeps scans few, and leaves them out where the directory cannot do them.
 pub(super) struct Scans {
     permits: Semaphore,
+    too_long: AtomicU32,
     left_out_until: AtomicU64,
 }
 
@@ -107,6 +127,7 @@ impl Default for Scans {
     fn default() -> Self {
         Self {
             permits: Semaphore::new(SCANS_AT_ONCE),
+            too_long: AtomicU32::new(0),
             left_out_until: AtomicU64::new(0),
         }
     }
@@ -133,10 +154,17 @@ impl Scans {
         let started = Instant::now();
         let found = scan.await;
         let reason = match &found {
-            Ok(_) if started.elapsed() <= TOO_LONG => return found,
-            Ok(_) => "it takes long".to_owned(),
-            Err(DirectoryFault::Unavailable(_)) => return found,
-            Err(fault) => fault.to_string(),
+            Ok(_) if started.elapsed() <= TOO_LONG => {
+                self.too_long.store(0, Relaxed);
+                return found;
+            }
+            Err(DirectoryFault::Unusable(reason)) => reason.clone(),
+            Ok(_) | Err(DirectoryFault::TimedOut)
+                if self.too_long.fetch_add(1, Relaxed) + 1 >= IN_A_ROW =>
+            {
+                "it takes too long".to_owned()
+            }
+            _ => return found,
         };
         tracing::warn!(
             %reason,
@@ -175,7 +203,7 @@ mod tests {
         let number = plan.read("070-174 06 05").expect("a number");
         let phones = [Attribute::new("mobile").expect("a name")];
         let spellings = plan.spellings(&number, None);
-        let filter = in_any_spelling(&phones, &spellings, &number).expect("a filter");
+        let filter = in_any_spelling(&phones, &spellings, &number, None).expect("a filter");
         let (ascii, wide) = ("(mobile=*7*0*1*7*4*0*6*0*5*)", "(mobile=*\\ef\\bc\\97*");
         assert!(
             filter.to_string().starts_with(&format!("(|{ascii}{wide}")),

@@ -52,7 +52,7 @@ const REFUSED_INTERVAL: Duration = Duration::from_secs(60);
 pub(super) struct Server {
     pub(super) url: ServerUrl,
     pub(super) circuit: Circuit,
-    dialer: Arc<Dialer>,
+    pub(super) dialer: Arc<Dialer>,
     clock: Arc<dyn Clock>,
     heard: Arc<AtomicU64>,
     suspected: AtomicBool,

@@ -28,6 +28,11 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// On a connection that is bound as the service user.
+    pub(super) fn on(server: usize, ldap: Ldap) -> Self {
+        Self { server, ldap }
+    }
+
     /// Asks; an answer that is a refusal is a fault.
     pub(super) async fn ask(
         &self,
@@ -134,12 +139,7 @@ impl Servers {
             let server = &self.0[place];
             let until = Instant::now() + share(end, waiting.len());
             match server.session(until).await {
-                Ok(ldap) => {
-                    return Ok(Session {
-                        server: place,
-                        ldap,
-                    });
-                }
+                Ok(ldap) => return Ok(Session::on(place, ldap)),
                 Err(lost) => faults = faults.and(server, &lost.to_string()),
             }
         }

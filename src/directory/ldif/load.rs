@@ -5,6 +5,7 @@ use std::{collections::HashMap, fmt::Write as _, io::BufRead};
 use zeroize::Zeroizing;
 
 use super::{
+    index::Index,
     people::{Draft, People, Refused, SEPARATOR},
     reader::{Entry, LineError, Problem, Reader},
 };
@@ -50,9 +51,12 @@ pub(super) fn load(source: impl BufRead, rules: &Rules<'_>) -> Result<People, Li
 #[derive(Default)]
 struct Loading {
     people: People,
-    /// Where each DN and each id was seen.
-    dns: HashMap<Box<str>, u64>,
-    ids: HashMap<Box<str>, u64>,
+    /// Each person's line.
+    lines: Vec<u64>,
+    ids: Index,
+    dns: Index,
+    /// The lines of the entries that are no people, by DN.
+    others: HashMap<Box<str>, u64>,
 }
 
 impl Loading {
@@ -65,22 +69,26 @@ impl Loading {
         let dn = dn::normalised(entry.dn())
             .filter(|dn| !dn.contains(SEPARATOR))
             .ok_or_else(|| content(format!("{:?} is not a distinguished name", entry.dn())))?;
-        if let Some(first) = self.dns.insert(dn.as_str().into(), line) {
+        if let Some(first) = self.line_of(&dn) {
             return Err(content(format!(
                 "the same entry as on line {first}: {}",
                 entry.dn()
             )));
         }
         if !dn::is_within(&dn, &rules.base) || !rules.filter.matches(&WithSuperiors(entry)) {
+            self.others.insert(dn.into(), line);
             return Ok(());
         }
         let names = texts(entry, &rules.schema.username_attribute)?;
         if names.is_empty() {
             self.people.counts.nameless += 1;
+            self.others.insert(dn.into(), line);
             return Ok(());
         }
-        let id = id_of(entry, &rules.schema.user_id_attribute).unwrap_or(dn);
-        if let Some(first) = self.ids.insert(id.as_str().into(), line) {
+        let id = id_of(entry, &rules.schema.user_id_attribute).unwrap_or_else(|| dn.clone());
+        let has_id = |person| self.people.parts(person)[1] == id;
+        if let Some(person) = self.ids.find(id.as_bytes(), has_id) {
+            let first = self.lines[person as usize];
             return Err(content(format!(
                 "the same user id as on line {first}: {id}"
             )));
@@ -94,12 +102,30 @@ impl Loading {
             passwords: &passwords,
             numbers: &numbers,
         };
-        self.people.add(&draft).map_err(|refused| match refused {
-            Refused::Name(name) => content(format!("the user name {name:?} is taken already")),
+        let person = self.people.add(&draft).map_err(|refused| match refused {
+            Refused::Name(name, person) => {
+                let first = self.lines[person as usize];
+                content(format!(
+                    "the user name {name:?} is the one of line {first} as well"
+                ))
+            }
             Refused::TooLong => {
                 content("a text is longer than 64 KiB, or all are than 4 GiB".into())
             }
-        })
+        })?;
+        self.lines.push(line);
+        self.ids.insert(id.as_bytes(), person);
+        self.dns.insert(dn.as_bytes(), person);
+        Ok(())
+    }
+
+    /// Where the entry called `dn` was seen, if it was.
+    fn line_of(&self, dn: &str) -> Option<u64> {
+        let has_dn = |person| dn::normalised(self.people.parts(person)[2]).as_deref() == Some(dn);
+        let person = self.dns.find(dn.as_bytes(), has_dn);
+        person
+            .map(|person| self.lines[person as usize])
+            .or_else(|| self.others.get(dn).copied())
     }
 
     fn passwords(&mut self, entry: &Entry) -> Vec<Zeroizing<String>> {
@@ -190,7 +216,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 /// An entry with the classes that its classes imply.
-struct WithSuperiors<'a>(&'a Entry);
+pub(super) struct WithSuperiors<'a>(pub(super) &'a Entry);
 
 impl crate::directory::filter::Attributes for WithSuperiors<'_> {
     fn any_value(&self, attribute: &str, visit: &mut dyn FnMut(&[u8]) -> bool) -> bool {

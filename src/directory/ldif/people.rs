@@ -3,14 +3,11 @@
 //! A million of them have to fit: texts lie end to end in two buffers, a person is
 //! 16 bytes of offsets into them, and the indexes hold numbers instead of texts.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasher as _, RandomState},
-};
+use std::collections::HashMap;
 
-use hashbrown::HashTable;
 use zeroize::Zeroizing;
 
+use super::index::Index;
 use crate::{
     directory::{Match, filter},
     password_hash::PasswordHash,
@@ -32,12 +29,11 @@ pub(super) struct People {
     texts: String,
     passwords: Zeroizing<String>,
     /// Persons by each of their names, folded.
-    by_name: HashTable<Name>,
+    by_name: Index,
     /// Persons by the digits of E.164, which begin with no zero and so are a number.
     by_number: HashMap<u64, u32>,
     /// Persons by what does not fit there: extensions, and the texts of exact matching.
     by_text: HashMap<PhoneNumber, u32>,
-    hasher: RandomState,
     /// Of all passwords one that costs the most to check.
     pub(super) costliest: Option<PasswordHash>,
     /// What was left out or unwise.
@@ -69,11 +65,8 @@ struct Person {
     passwords_length: u16,
 }
 
-#[derive(Clone, Copy)]
-struct Name {
-    hash: u32,
-    person: u32,
-}
+#[cfg(test)]
+pub(super) const PERSON_SIZE: usize = size_of::<Person>();
 
 /// What makes a person, each text without [`SEPARATOR`].
 pub(super) struct Draft<'a> {
@@ -88,8 +81,8 @@ pub(super) struct Draft<'a> {
 /// Why a person cannot be added.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// Somebody else has this name.
-    Name(String),
+    /// This person has the name already.
+    Name(String, u32),
     /// 64 KiB for a text, 4 GiB for all.
     TooLong,
 }
@@ -99,17 +92,17 @@ impl People {
         self.persons.len()
     }
 
-    /// Adds a person; nothing is added if it is refused.
-    pub(super) fn add(&mut self, draft: &Draft<'_>) -> Result<(), Refused> {
+    /// Adds a person, unless it is refused, and says how to ask for its parts.
+    pub(super) fn add(&mut self, draft: &Draft<'_>) -> Result<u32, Refused> {
         let index = u32::try_from(self.persons.len()).map_err(|_| Refused::TooLong)?;
-        let taken = |name: &&String| self.find_name(name).is_some();
-        if let Some(name) = draft.names.iter().find(taken) {
-            return Err(Refused::Name(name.clone()));
+        let taken = |name: &String| Some((name.clone(), self.find_name(name)?));
+        if let Some((name, person)) = draft.names.iter().find_map(taken) {
+            return Err(Refused::Name(name, person));
         }
         let person = self.store(draft)?;
         self.persons.push(person);
         for name in draft.names {
-            self.enter_name(name, index);
+            self.by_name.insert(&filter::folded(name.as_bytes()), index);
         }
         for number in draft.numbers {
             let holder = match packed(number) {
@@ -120,7 +113,7 @@ impl People {
                 *holder = SEVERAL;
             }
         }
-        Ok(())
+        Ok(index)
     }
 
     pub(super) fn by_number(&self, number: &PhoneNumber) -> Option<Match> {
@@ -157,6 +150,8 @@ impl People {
     pub(super) fn shrink(&mut self) {
         self.persons.shrink_to_fit();
         self.texts.shrink_to_fit();
+        // Not in place, so that what is given back has been wiped.
+        self.passwords = Zeroizing::new(String::from(self.passwords.as_str()));
         self.by_number.shrink_to_fit();
         self.by_text.shrink_to_fit();
     }
@@ -194,32 +189,16 @@ impl People {
 
     fn find_name(&self, name: &str) -> Option<u32> {
         let wanted = filter::folded(name.as_bytes());
-        let has_name = |entry: &Name| {
-            let [names, ..] = self.parts(entry.person);
+        self.by_name.find(&wanted, |person| {
+            let [names, ..] = self.parts(person);
             names
                 .split(SEPARATOR)
                 .any(|name| filter::folded(name.as_bytes()) == wanted)
-        };
-        let hash = self.hash_of(&wanted);
-        self.by_name
-            .find(spread(hash), has_name)
-            .map(|entry| entry.person)
-    }
-
-    fn enter_name(&mut self, name: &str, person: u32) {
-        let hash = self.hash_of(&filter::folded(name.as_bytes()));
-        let entry = Name { hash, person };
-        self.by_name
-            .insert_unique(spread(hash), entry, |entry| spread(entry.hash));
-    }
-
-    /// Half of a hash; a quarter of the memory buys the other half nothing.
-    fn hash_of(&self, folded: &[u8]) -> u32 {
-        (self.hasher.hash_one(folded) >> 32) as u32
+        })
     }
 
     /// Names, id and DN.
-    fn parts(&self, index: u32) -> [&str; 3] {
+    pub(super) fn parts(&self, index: u32) -> [&str; 3] {
         let person = self.persons[index as usize];
         let names_end = person.texts as usize + usize::from(person.names_length);
         let id_end = names_end + usize::from(person.id_length);
@@ -240,11 +219,6 @@ impl People {
             dn: dn.into(),
         }
     }
-}
-
-/// The table takes its place from the low bits of a hash and its tag from the high ones.
-fn spread(hash: u32) -> u64 {
-    u64::from(hash) << 32 | u64::from(hash)
 }
 
 /// The digits of E.164 as a number, if they fit.

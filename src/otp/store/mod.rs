@@ -14,6 +14,7 @@ use super::{lockout::LockoutPolicy, throttle::ThrottlePolicy};
 use crate::{clock::Timestamp, tenant::TenantId};
 
 pub mod embedded;
+pub mod engine;
 mod key;
 pub mod memory;
 pub mod record;
@@ -245,6 +246,14 @@ pub enum StoreError {
         found: u32,
         /// What we read.
         ours: u32,
+    },
+    /// The server cannot be reached, or is not fit.
+    #[error("store {place}: {what}")]
+    Server {
+        /// The server.
+        place: String,
+        /// What is wrong with it.
+        what: String,
     },
     /// It is filed under another key.
     #[error(

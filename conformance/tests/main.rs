@@ -1,0 +1,5 @@
+//! Sentences about the suite as a program and as a library, on real sockets.
+
+mod program;
+mod stranger;
+mod verdicts;

@@ -1,0 +1,283 @@
+//! callotp's LDAP adapter beside a bare `ldap3` client, on the same slapd with 100,000
+//! users; and what an index of their 300,000 numbers costs. Ends with 1 if a promise is
+//! not kept. Run by `ci/bench-ldap`.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a measuring program: it takes the machine's time and says what it took"
+)]
+#![allow(dead_code, reason = "it uses a part of what the tests use")]
+
+use std::{
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use callotp::{
+    clock::{Deadline, SystemClock},
+    directory::{
+        Match, PasswordCheck, Schema, UserDirectory as _,
+        ldap::{LdapConfig, LdapDirectory, Lookup, listing::Reports},
+    },
+    phone_number::{Matching, NumberPlan},
+    secret::Secret,
+    user::User,
+};
+use ldap3::{Ldap, LdapConnAsync, Scope, SearchEntry};
+
+#[path = "../ldap/authority.rs"]
+mod authority;
+#[path = "../ldap/minder.rs"]
+mod minder;
+#[path = "../ldap/people.rs"]
+mod people;
+#[path = "../ldap/slapd.rs"]
+mod slapd;
+
+use people::PASSWORD;
+use slapd::{PEOPLE, SERVICE, Slapd};
+
+const USERS: usize = 100_000;
+const IN_FLIGHT: usize = 64;
+const ROUND: Duration = Duration::from_secs(3);
+const ROUNDS: usize = 3;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let slapd = Slapd::start_with(USERS, false);
+    println!("slapd with {USERS} users, {IN_FLIGHT} questions in flight");
+    let kept = [
+        search(&slapd).await,
+        bind(&slapd).await,
+        index(&slapd).await,
+    ];
+    match kept.into_iter().all(|kept| kept) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}
+
+fn config(slapd: &Slapd) -> LdapConfig {
+    LdapConfig {
+        urls: vec![slapd.url()],
+        start_tls: false,
+        ca: None,
+        bind_dn: Some(SERVICE.into()),
+        bind_password: Some(Secret::new(PASSWORD.into())),
+    }
+}
+
+fn schema() -> Schema {
+    Schema {
+        base: PEOPLE.into(),
+        user_filter: "(objectClass=inetOrgPerson)".into(),
+        username_attribute: "uid".into(),
+        user_id_attribute: "entryUUID".into(),
+        phone_attributes: ["mobile", "telephoneNumber", "homePhone"]
+            .map(Into::into)
+            .into(),
+    }
+}
+
+fn plan() -> Arc<NumberPlan> {
+    Arc::new(NumberPlan::new("SE", Matching::Normalised, []).expect("a plan"))
+}
+
+async fn adapter(slapd: &Slapd, lookup: Lookup) -> Arc<LdapDirectory> {
+    let clock = Arc::new(SystemClock::start());
+    let directory = LdapDirectory::start(config(slapd), lookup, schema(), plan(), clock);
+    let directory = directory.expect("a usable configuration");
+    while !directory.health().ready {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // It learns how this directory compares numbers.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    directory
+}
+
+fn number(place: usize) -> String {
+    format!("+46846500{:05}", place * 7919 % USERS)
+}
+
+/// How many times a second `question`, which is asked with a running number, is answered.
+async fn rate<F: Future<Output = ()> + Send>(
+    question: impl Fn(usize, usize) -> F + Send + Sync + 'static,
+) -> f64 {
+    let (question, asked) = (Arc::new(question), Arc::new(AtomicUsize::new(0)));
+    let started = Instant::now();
+    let tasks = (0..IN_FLIGHT).map(|task| {
+        let (question, asked) = (question.clone(), asked.clone());
+        async move {
+            while started.elapsed() < ROUND {
+                question(task, asked.fetch_add(1, Ordering::Relaxed)).await;
+            }
+        }
+    });
+    futures_util::future::join_all(tasks).await;
+    asked.load(Ordering::Relaxed) as f64 / started.elapsed().as_secs_f64()
+}
+
+/// Prints two rates, the medians of rounds taken by turns, and whether the first is at
+/// least 0.8 of the second.
+fn compare(what: &str, mut ours: Vec<f64>, mut bare: Vec<f64>) -> bool {
+    ours.sort_by(f64::total_cmp);
+    bare.sort_by(f64::total_cmp);
+    let (ours, bare) = (ours[ours.len() / 2], bare[bare.len() / 2]);
+    let ratio = ours / bare;
+    println!(
+        "{what}: callotp {ours:.0}/s, bare ldap3 {bare:.0}/s, ratio {ratio:.2} (at least 0.80)"
+    );
+    ratio >= 0.8
+}
+
+async fn connection(slapd: &Slapd) -> Ldap {
+    let (connection, ldap) = LdapConnAsync::new(&slapd.url())
+        .await
+        .expect("a connection");
+    tokio::spawn(async move { connection.drive().await });
+    ldap
+}
+
+async fn search(slapd: &Slapd) -> bool {
+    let directory = adapter(slapd, Lookup::Search).await;
+    let mut ldap = connection(slapd).await;
+    let bound = ldap
+        .simple_bind(SERVICE, PASSWORD)
+        .await
+        .and_then(|bound| bound.success());
+    bound.expect("the service user is let in");
+    // The same filter, for the number in question.
+    let clock = Arc::new(SystemClock::start());
+    let reports = Reports::on(config(slapd), schema(), plan(), clock).expect("a configuration");
+    let first = plan().read(&number(0)).expect("a number");
+    let steps = reports.steps(&first).await.expect("an answer");
+    let filter = steps
+        .into_iter()
+        .find(|(what, _)| what == "filter")
+        .expect("a filter")
+        .1;
+    println!("filter: {filter}");
+    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let (filter, ldap) = (Arc::new(filter.clone()), ldap.clone());
+        bare.push(
+            rate(move |_, asked| {
+                let filter = filter.replace(&number(0)[3..], &number(asked)[3..]);
+                let mut ldap = ldap.clone();
+                async move {
+                    let attributes = ["entryUUID", "uid", "mobile", "telephoneNumber", "homePhone"];
+                    let found = ldap
+                        .search(PEOPLE, Scope::Subtree, &filter, attributes)
+                        .await;
+                    let (found, _) = found.and_then(|found| found.success()).expect("an answer");
+                    let found = found.into_iter().map(SearchEntry::construct);
+                    assert_eq!(found.count(), 1);
+                }
+            })
+            .await,
+        );
+        let (directory, plan) = (directory.clone(), plan());
+        ours.push(
+            rate(move |_, asked| {
+                let (directory, plan) = (directory.clone(), plan.clone());
+                async move {
+                    let number = plan.read(&number(asked)).expect("a number");
+                    let deadline = Deadline::within(Duration::from_secs(3));
+                    match directory.find_by_number(&number, deadline).await {
+                        Ok(Some(Match::One(_))) => {}
+                        other => panic!("{other:?}"),
+                    }
+                }
+            })
+            .await,
+        );
+    }
+    compare("search by number", ours, bare)
+}
+
+async fn bind(slapd: &Slapd) -> bool {
+    let directory = adapter(slapd, Lookup::Search).await;
+    let mut connections = Vec::new();
+    for _ in 0..IN_FLIGHT {
+        connections.push(connection(slapd).await);
+    }
+    let connections = Arc::new(connections);
+    let dn = |asked: usize| format!("uid=user{},{PEOPLE}", asked * 7919 % USERS);
+    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let connections = connections.clone();
+        bare.push(
+            rate(move |task, asked| {
+                let mut ldap = connections[task].clone();
+                async move {
+                    let bound = ldap.simple_bind(&dn(asked), PASSWORD).await;
+                    bound.and_then(|bound| bound.success()).expect("let in");
+                }
+            })
+            .await,
+        );
+        let directory = directory.clone();
+        ours.push(
+            rate(move |_, asked| {
+                let directory = directory.clone();
+                async move {
+                    let user = User {
+                        id: "".into(),
+                        name: "".into(),
+                        dn: dn(asked).into(),
+                    };
+                    let deadline = Deadline::within(Duration::from_secs(3));
+                    let password = Secret::new(PASSWORD.into());
+                    let checked = directory.check_password(Some(&user), &password, deadline);
+                    assert_eq!(checked.await, Ok(PasswordCheck::Right));
+                }
+            })
+            .await,
+        );
+    }
+    compare("bind", ours, bare)
+}
+
+async fn index(slapd: &Slapd) -> bool {
+    let lookup = Lookup::Index {
+        refresh: Duration::from_secs(60),
+    };
+    let (before, started) = (resident(), Instant::now());
+    let directory = adapter(slapd, lookup).await;
+    let (took, grown) = (started.elapsed(), resident() - before);
+    println!("index: {}", directory.health().detail);
+    println!(
+        "index loaded in {took:.1?} (less than 60 s), {:.1} MiB (less than 64)",
+        grown
+    );
+    let nobody: Vec<_> = (0..1000)
+        .map(|place| {
+            plan()
+                .read(&format!("+46846509{place:05}"))
+                .expect("a number")
+        })
+        .collect();
+    let started = Instant::now();
+    for number in nobody.iter().cycle().take(1_000_000) {
+        let deadline = Deadline::within(Duration::from_secs(3));
+        let found = directory.find_by_number(number, deadline).await;
+        assert_eq!(found, Ok(None));
+    }
+    let each = started.elapsed() / 1_000_000;
+    println!("a look-up in the index: {each:?} (less than 2 µs)");
+    took < Duration::from_secs(60) && grown < 64.0 && each < Duration::from_micros(2)
+}
+
+/// MiB of this process in memory.
+fn resident() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
+    kib.expect("a number") / 1024.0
+}

@@ -1,0 +1,184 @@
+//! The conformance suite, which shares no line with the server, finds nothing in it.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use callotp_conformance::{
+    catalogue::{Consent, Profile},
+    report::Report,
+    run,
+    secret::{Number, Secret},
+    selection::{Rate, Selection},
+    target::{Auth, BaseUrl, OtherTenant, Target, Validate},
+};
+use tempfile::TempDir;
+
+use crate::stage::{self, Setting};
+
+/// The program, serving two tenants from a folder of its own; killed when dropped.
+struct Serving {
+    child: Child,
+    port: u16,
+    _folder: TempDir,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Serving {
+    fn start(setting: &Setting) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| {
+            fs::write(folder.path().join(name), text).expect("a written file");
+        };
+        write("people.ldif", &setting.people);
+        write("others.ldif", OTHERS);
+        write("callotp.toml", &setting.toml());
+        let mut child = Command::new(env!("CARGO_BIN_EXE_callotp"))
+            .args(["serve", "--config"])
+            .arg(folder.path().join("callotp.toml"))
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a started program");
+        let mut line = String::new();
+        let out = child.stdout.take().expect("standard output");
+        BufReader::new(out).read_line(&mut line).expect("a line");
+        let ready: serde_json::Value = serde_json::from_str(&line).expect("a line in JSON");
+        let address: std::net::SocketAddr = ready["listening"]
+            .as_str()
+            .expect("an address")
+            .parse()
+            .expect("an address");
+        Self {
+            child,
+            port: address.port(),
+            _folder: folder,
+        }
+    }
+
+    fn target(&self) -> Target {
+        Target {
+            url: BaseUrl {
+                tls: false,
+                host: "127.0.0.1".to_owned(),
+                port: self.port,
+                prefix: String::new(),
+            },
+            tenant: "t1".to_owned(),
+            auth: Auth::Basic {
+                username: Secret::new("pbx"),
+                password: Secret::new("secret"),
+            },
+            known: Number::new(stage::ADA),
+            unknown: Number::new(stage::NOBODY),
+            spellings: vec![
+                Number::new("(070) 174 06 05"),
+                Number::new("46701740605"),
+                Number::new("sip:+46701740605@trunk;user=phone"),
+                Number::new("+46\u{a0}70\u{2011}174\u{a0}06\u{a0}05"),
+            ],
+            other_tenant: Some(OtherTenant {
+                id: "t2".to_owned(),
+                known: Number::new("+46701740610"),
+            }),
+            // The stage's tenant has every operation that the server knows.
+            other_operation: None,
+            validate: Some(Validate {
+                operation: "validate".to_owned(),
+                username: Secret::new("ada"),
+                password: Some(Secret::new("correct horse")),
+                other: Some((Secret::new("Bo"), Some(Secret::new("battery staple")))),
+                lifetime: Some(Duration::from_secs(2)),
+            }),
+            production: false,
+            profile: Profile::Hardened,
+            ca: Vec::new(),
+            file: None,
+        }
+    }
+}
+
+/// The people of the other tenant.
+const OTHERS: &str = "\
+dn: uid=cy,ou=people,dc=example,dc=org
+objectClass: person
+uid: cy
+entryUUID: 5a1d3f0e-0000-4000-8000-000000000010
+mobile: +46701740610
+userPassword: tenant two
+";
+
+/// Two tenants, an OTP that lives for two seconds, and no throttle.
+fn two_tenants(server: &str) -> Setting {
+    let mut setting = Setting::tenant("[tenant.otp]\nlifetime = \"2s\"\n");
+    setting.server = server.to_owned();
+    setting.more = stage::tenant("t2", "others.ldif");
+    setting
+}
+
+async fn judged(target: &Target) -> Report {
+    let selection = Selection {
+        strict: true,
+        rate: Rate::UNLIMITED,
+        max_otp: 200,
+        allow: [Consent::Authfail].into(),
+        ..Selection::default()
+    };
+    run(target, &selection).await
+}
+
+#[track_caller]
+fn flawless(report: &Report, not_applicable: &[&str]) {
+    assert_eq!(report.summary.exit, 0, "{}", report.markdown());
+    let skipped: Vec<&str> = report
+        .clauses
+        .iter()
+        .filter(|clause| clause.verdict == callotp_conformance::verdict::Verdict::NotApplicable)
+        .map(|clause| clause.id.as_str())
+        .collect();
+    assert_eq!(skipped, not_applicable, "{}", report.markdown());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_whole_hardened_profile_holds_over_http_with_basic() {
+    let serving = Serving::start(&two_tenants(""));
+    flawless(
+        &judged(&serving.target()).await,
+        &["method.allow", "tls.version", "tls.chain", "backend.down"],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_statuses_of_http_everything_else_holds() {
+    let serving = Serving::start(&two_tenants("refusals = \"http\""));
+    let report = judged(&serving.target()).await;
+    let wrong: Vec<&str> = report
+        .clauses
+        .iter()
+        .filter(|clause| clause.verdict == callotp_conformance::verdict::Verdict::Fail)
+        .map(|clause| clause.id.as_str())
+        .collect();
+    assert_eq!(wrong, ["refuse.status"], "{}", report.markdown());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_throttled_number_is_untested_and_the_report_names_the_throttle() {
+    let mut setting = two_tenants("");
+    setting.tenant = "[tenant.throttle]\nmean_interval = \"30s\"\nlookback = 5\n".to_owned();
+    let serving = Serving::start(&setting);
+    let report = judged(&serving.target()).await;
+    assert_eq!(report.summary.exit, 3, "{}", report.markdown());
+    let said = report.markdown();
+    assert!(said.contains("throttle"), "{said}");
+}
