@@ -9,7 +9,9 @@
 
 mod stage;
 
+mod abuse;
 mod calls;
+mod certificates;
 mod configuration;
 mod conformance;
 mod floors;
@@ -22,4 +24,6 @@ mod process;
 mod refusals;
 mod secrets;
 mod store;
+mod tls;
+mod tokens;
 mod world;
