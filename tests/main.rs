@@ -3,8 +3,7 @@
 #![expect(
     unreachable_pub,
     clippy::panic,
-    clippy::disallowed_methods,
-    reason = "one program: what is public in it is so to its own modules, and it measures how long answers take"
+    reason = "one program: what is public in it is so to its own modules"
 )]
 
 mod stage;

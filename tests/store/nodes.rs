@@ -189,7 +189,7 @@ async fn live_on(node: Arc<Node>, person: usize, round: u64) -> Known {
             return Known::Unknown(last);
         };
         last = otp;
-        if scatter(round * 7919 + person as u64 * 104_729 + n) % 4 == 0 {
+        if scatter(round * 7919 + person as u64 * 104_729 + n).is_multiple_of(4) {
             // Some keep it for later.
             return Known::Live(last);
         }
@@ -197,7 +197,7 @@ async fn live_on(node: Arc<Node>, person: usize, round: u64) -> Known {
             Some(status) => assert_eq!(status, 200),
             None => return Known::Unknown(last),
         }
-        if scatter(round * 31 + person as u64 * 17 + n) % 2 == 0 {
+        if scatter(round * 31 + person as u64 * 17 + n).is_multiple_of(2) {
             return Known::Gone(last);
         }
     }
