@@ -152,9 +152,12 @@ impl Mask {
         if digits {
             masked = self.digit_runs(&masked);
         }
-        let survives = decode::readings(&masked)
-            .iter()
-            .any(|reading| needles.iter().any(|needle| needle.is_in(reading)));
+        let survives = decode::readings(&masked).iter().any(|reading| {
+            let digits: String = reading.chars().filter(char::is_ascii_digit).collect();
+            needles
+                .iter()
+                .any(|needle| needle.is_in(reading) || needle.is_spelt_in(&digits))
+        });
         if survives {
             return format!("‹{} bytes withheld: they repeat a secret›", text.len());
         }
@@ -237,7 +240,7 @@ fn run_of_digits(text: &str) -> (usize, usize) {
                 gap = 0;
                 end = at + 1;
             }
-            ' ' | '-' | '(' | ')' | '.' | '/' | '\u{a0}' if gap < 3 => gap += 1,
+            ' ' | '-' | '(' | ')' | '/' | '\u{a0}' if gap < 3 => gap += 1,
             _ => break,
         }
     }

@@ -112,6 +112,7 @@ async fn tls(session: &mut Session<'_>) -> Step {
     match session.wire.connect(ClientSide::Own).await {
         Ok(connection) => {
             let version = connection.version.unwrap_or_default();
+            let version = version.replacen("TLSv", "TLS ", 1).replace('_', ".");
             Step::good("tls", format!("{version}, the certificate is good"))
         }
         Err(Trouble::Tls(why)) if why.contains("does not speak HTTP/1.1") => {
@@ -139,6 +140,10 @@ fn tls_advice(why: &str) -> &'static str {
             "see whether this port speaks TLS; if it speaks plain HTTP, write http:// in url",
         ),
         ("expired", "renew the server's certificate"),
+        (
+            "authority's own",
+            "give that certificate with --ca (ca in the target file)",
+        ),
         (
             "authority",
             "give the authority with --ca (ca in the target file), or send the intermediate certificates",

@@ -230,7 +230,7 @@ fn masking_changes_no_status_no_id_and_no_count() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
     fn no_answer_makes_judging_panic(

@@ -74,10 +74,11 @@ pub(super) async fn uniform(session: &mut Session<'_>) -> Finding {
     {
         return Finding::untested(why).expecting(EXPECTED);
     }
-    // Twice the same: what differs here changes by itself.
+    // The same before and after: what differs between these two changes by itself, a
+    // clock included.
     let first = session.send_patiently(&unknown).await;
-    let second = session.send_patiently(&unknown).await;
     let other = session.send_patiently(&withheld).await;
+    let second = session.send_patiently(&unknown).await;
     let (first, second) = match (&first.result, &second.result) {
         (Ok(first), Ok(second)) => (first, second),
         (Err(trouble), _) | (_, Err(trouble)) => {

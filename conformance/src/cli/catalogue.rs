@@ -45,13 +45,17 @@ pub(super) fn list(json: bool) -> u8 {
     if json {
         let all: Vec<Listed> = catalogue::all().map(Listed::from).collect();
         let text = serde_json::to_string_pretty(&all).expect("the catalogue is plain data");
-        println!("{text}");
+        say!("{text}");
         return DONE;
     }
     for clause in catalogue::all() {
-        println!(
+        say!(
             "{:<26} {:<8} {:<9} {:<7} {}",
-            clause.id, clause.level, clause.profile, clause.side, clause.text
+            clause.id,
+            clause.level,
+            clause.profile,
+            clause.side,
+            clause.text
         );
     }
     DONE
@@ -65,7 +69,7 @@ pub(super) fn explain(id: &str) -> Result<u8, Stop> {
         let hint = nearest.map_or(String::new(), |(_, id)| format!("; did you mean {id}?"));
         return Err(Stop::usage(format!("there is no clause {id:?}{hint}")));
     };
-    println!("{}\n  {}\n", clause.id, clause.text);
+    say!("{}\n  {}\n", clause.id, clause.text);
     let mut level = format!("{}, from the profile {}", clause.level, clause.profile);
     if let Some((profile, raised)) = clause.raised {
         level.push_str(&format!("; {raised} from {profile}"));
@@ -86,11 +90,11 @@ pub(super) fn explain(id: &str) -> Result<u8, Stop> {
         row("consent", &format!("--allow {consent}, {when}"));
     }
     match clause.side {
-        Side::Caller => println!("\nThis suite cannot see callers; the mock judges them."),
+        Side::Caller => say!("\nThis suite cannot see callers; the mock judges them."),
         Side::Server => {
-            println!("\nWhat no client can see through this API:");
+            say!("\nWhat no client can see through this API:");
             for unseen in UNSEEN {
-                println!("  - {unseen}");
+                say!("  - {unseen}");
             }
         }
     }
@@ -98,5 +102,5 @@ pub(super) fn explain(id: &str) -> Result<u8, Stop> {
 }
 
 fn row(name: &str, text: &str) {
-    println!("  {name:<8} {text}");
+    say!("  {name:<8} {text}");
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{DONE, FAILED, Stop, args::ReplayArgs, run, style};
+use super::{DONE, FAILED, Stop, args::ReplayArgs, run, say_as_is, style};
 use crate::{
     clock::Origin,
     report::{self, ClauseReport, Report},
@@ -56,9 +56,9 @@ pub(super) async fn replay(args: ReplayArgs) -> Result<u8, Stop> {
     let origin = Origin::now().map_err(Stop::failed)?;
     let now = runner::run_watched(&target, &selection, origin, &mut |_| {}, run::stop()).await;
     for step in now.preflight.iter().filter(|step| !step.ok) {
-        print!("{}", report::step(step, style));
+        say_as_is(&report::step(step, style));
     }
-    print!("{}", now.terminal(style));
+    say_as_is(&now.terminal(style));
     let Some(again) = now.clause(&args.clause) else {
         return Ok(now.summary.exit);
     };
@@ -68,21 +68,25 @@ pub(super) async fn replay(args: ReplayArgs) -> Result<u8, Stop> {
             Verdict::Fail | Verdict::Warn | Verdict::Error
         )
     {
-        println!("\n{}\n\n{}", exchange.request, exchange.response);
+        say!("\n{}\n\n{}", exchange.request, exchange.response);
     }
-    println!("\nthen {}\nnow  {}", said(clause), said(again));
+    say!("\nthen {}\nnow  {}", said(clause), said(again));
     Ok(now.summary.exit)
 }
 
 pub(super) fn diff(before: &Path, after: &Path) -> Result<u8, Stop> {
     let (before, after) = (read(before)?, read(after)?);
-    println!(
+    say!(
         "- {} {} {}",
-        before.target.url, before.target.profile, before.started
+        before.target.url,
+        before.target.profile,
+        before.started
     );
-    println!(
+    say!(
         "+ {} {} {}",
-        after.target.url, after.target.profile, after.started
+        after.target.url,
+        after.target.profile,
+        after.started
     );
     let mut differ = false;
     for old in &before.clauses {
@@ -90,21 +94,21 @@ pub(super) fn diff(before: &Path, after: &Path) -> Result<u8, Stop> {
             Some(new) if same(old, new) => {}
             Some(new) => {
                 differ = true;
-                println!("\n  {}\n- {}\n+ {}", old.id, said(old), said(new));
+                say!("\n  {}\n- {}\n+ {}", old.id, said(old), said(new));
             }
             None => {
                 differ = true;
-                println!("\n  {}\n- {}\n+ (not in this report)", old.id, said(old));
+                say!("\n  {}\n- {}\n+ (not in this report)", old.id, said(old));
             }
         }
     }
     for new in &after.clauses {
         if before.clause(&new.id).is_none() {
             differ = true;
-            println!("\n  {}\n- (not in this report)\n+ {}", new.id, said(new));
+            say!("\n  {}\n- (not in this report)\n+ {}", new.id, said(new));
         }
     }
-    println!(
+    say!(
         "\n{}",
         if differ {
             "they differ"

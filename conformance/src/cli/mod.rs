@@ -1,9 +1,21 @@
 //! Flags to a command, and what it came to as an exit code.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is the room that talks to the person at the terminal"
-)]
+
+/// Says a line to the person at the terminal. A reader that has gone (`| head`) is no
+/// reason to fail.
+macro_rules! say {
+    ($($part:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($part)*);
+    }};
+}
+
+/// The same on the standard error.
+macro_rules! complain {
+    ($($part:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($part)*);
+    }};
+}
 
 mod args;
 mod catalogue;
@@ -71,12 +83,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("callotp-conformance: no runtime: {error}");
+            complain!("callotp-conformance: no runtime: {error}");
             return CONTRADICTION;
         }
     };
     let code = runtime.block_on(command(args)).unwrap_or_else(|stop| {
-        eprintln!("callotp-conformance: {}", stop.message);
+        complain!("callotp-conformance: {}", stop.message);
         stop.code
     });
     // A name server that hangs must not keep the program from ending.
@@ -99,7 +111,7 @@ async fn command(args: Args) -> Result<u8, Stop> {
 
 fn init(path: &Path) -> Result<u8, Stop> {
     if path.as_os_str() == "-" {
-        print!("{}", target::TEMPLATE);
+        say_as_is(target::TEMPLATE);
         return Ok(DONE);
     }
     let written = std::fs::OpenOptions::new()
@@ -109,7 +121,7 @@ fn init(path: &Path) -> Result<u8, Stop> {
         .and_then(|mut file| std::io::Write::write_all(&mut file, target::TEMPLATE.as_bytes()));
     match written {
         Ok(()) => {
-            println!(
+            say!(
                 "{} is written; fill it in, then: callotp-conformance run {}",
                 path.display(),
                 path.display()
@@ -121,6 +133,11 @@ fn init(path: &Path) -> Result<u8, Stop> {
         )),
         Err(error) => Err(Stop::failed(format!("{}: {error}", path.display()))),
     }
+}
+
+/// Says text that has its own line breaks.
+fn say_as_is(text: &str) {
+    let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
 }
 
 fn style(colour: Colour, quiet: bool) -> Style {

@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use super::{
     DONE, NO_VERDICT, Stop, UNSAFE,
     args::{PreflightArgs, RunArgs},
-    dry, style,
+    dry, say_as_is, style,
 };
 use crate::{
     clock::Origin,
@@ -104,12 +104,12 @@ async fn within_budget(target: &Target, selection: &Selection) -> Result<(), Sto
 
 async fn dry_run(target: &Target, selection: &Selection) -> Result<u8, Stop> {
     let cost = dry::rehearse(target, selection).await?;
-    println!("A run against {} would judge:", target.url);
+    say!("A run against {} would judge:", target.url);
     let mut judged = 0;
     for clause in &cost.report.clauses {
         match clause.verdict {
             Verdict::NotApplicable => {
-                println!(
+                say!(
                     "  {} {:<26} not run: {}",
                     clause.verdict.symbol(),
                     clause.id,
@@ -118,13 +118,14 @@ async fn dry_run(target: &Target, selection: &Selection) -> Result<u8, Stop> {
             }
             _ => {
                 judged += 1;
-                println!("    {:<26} {}", clause.id, clause.level);
+                say!("    {:<26} {}", clause.id, clause.level);
             }
         }
     }
-    println!(
+    say!(
         "{judged} clauses; about {} OTPs would be issued for the known number (--max-otp {}). Nothing was sent.",
-        cost.otps, selection.max_otp
+        cost.otps,
+        selection.max_otp
     );
     if cost.otps > selection.max_otp {
         let message = "the budget does not suffice; raise --max-otp".to_owned();
@@ -158,7 +159,7 @@ pub(super) async fn preflight(args: PreflightArgs) -> Result<u8, Stop> {
     let ok = steps.iter().all(|step| step.ok);
     for step in &steps {
         if !style.quiet || !step.ok {
-            print!("{}", report::step(step, style));
+            say_as_is(&report::step(step, style));
         }
     }
     Ok(if ok { DONE } else { NO_VERDICT })

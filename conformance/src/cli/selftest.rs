@@ -6,7 +6,7 @@ use crate::{report::Style, selftest};
 pub(super) async fn run(style: Style) -> u8 {
     let rows = selftest::matrix(|row| print(row, style)).await;
     let wrong = rows.iter().filter(|row| !row.holds()).count();
-    println!(
+    say!(
         "\n{} peers, {wrong} judged otherwise than written down",
         rows.len()
     );
@@ -22,7 +22,7 @@ fn print(row: &selftest::Row, style: Style) {
         true => format!("\u{1b}[{code}m{symbol}\u{1b}[0m"),
         false => symbol.to_string(),
     };
-    println!(
+    say!(
         "{symbol} {:<8} {:<44} {:>6} ms  {}",
         row.kind,
         row.name,
@@ -30,6 +30,6 @@ fn print(row: &selftest::Row, style: Style) {
         row.got
     );
     if !row.holds() {
-        println!("  {:<8} {:<44} {:>9}  {}", "", "expected", "", row.expected);
+        say!("  {:<8} {:<44} {:>9}  {}", "", "expected", "", row.expected);
     }
 }

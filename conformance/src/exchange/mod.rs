@@ -6,6 +6,7 @@ mod http2;
 mod reading;
 mod request;
 mod tls;
+mod verifier;
 mod wire;
 
 use std::time::Duration;

@@ -7,7 +7,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer},
 };
 
-use super::Trouble;
+use super::{Trouble, verifier::Verifier};
 use crate::target::{Auth, Target};
 
 /// Which client certificate goes with a request.
@@ -31,7 +31,7 @@ pub(super) struct Configurations {
 impl Configurations {
     pub(super) fn new(target: &Target, alpn: &[&[u8]]) -> Result<Self, Trouble> {
         let roots = Arc::new(roots(target)?);
-        let build = |certificate| configuration(&roots, certificate, alpn);
+        let build = |certificate| configuration(&roots, &target.ca, certificate, alpn);
         let nothing = build(None)?;
         let (own, stranger) = match &target.auth {
             Auth::Certificate(own) => {
@@ -72,14 +72,17 @@ fn roots(target: &Target) -> Result<RootCertStore, Trouble> {
 
 fn configuration(
     roots: &Arc<RootCertStore>,
+    given: &[CertificateDer<'static>],
     certificate: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
     alpn: &[&[u8]],
 ) -> Result<Arc<ClientConfig>, Trouble> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = Arc::new(Verifier::new(roots.clone(), given, provider.clone())?);
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Trouble::Tls(error.to_string()))?
-        .with_root_certificates(roots.clone());
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
     let mut config = match certificate {
         Some((chain, key)) => builder.with_client_auth_cert(chain, key).map_err(|error| {
             Trouble::Tls(format!("the client certificate cannot be used: {error}"))
@@ -127,6 +130,10 @@ fn certificate_trouble(why: &CertificateError) -> String {
         }
         CertificateError::UnknownIssuer => {
             "its certificate comes from an authority that is not known here, or an intermediate certificate is missing"
+                .to_owned()
+        }
+        CertificateError::Other(error) if error.to_string().contains("CaUsedAsEndEntity") => {
+            "its certificate is an authority's own; give that very certificate with --ca to trust it"
                 .to_owned()
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {

@@ -47,6 +47,18 @@ impl Needle {
     pub(super) fn is_in(&self, reading: &str) -> bool {
         self.value.len() >= SHORTEST && reading.contains(&self.value)
     }
+
+    /// Are these the digits of a telephone number, whatever stood between them? Its last
+    /// eight are the same in every spelling.
+    pub(super) fn is_spelt_in(&self, digits: &str) -> bool {
+        let separator = |c: char| matches!(c, '+' | ' ' | '-' | '(' | ')' | '.' | '/');
+        let own: String = self.value.chars().filter(char::is_ascii_digit).collect();
+        let number = self
+            .value
+            .chars()
+            .all(|c| c.is_ascii_digit() || separator(c));
+        number && own.len() >= 8 && digits.contains(&own[own.len() - 8..])
+    }
 }
 
 fn json(value: &str) -> String {

@@ -30,6 +30,8 @@ pub enum Tls {
     EndsSoon,
     /// It answers a hello of TLS 1.0.
     Old,
+    /// Its certificate is an authority's own, signed by itself.
+    SelfSigned,
     /// It wants a client certificate of its own authority.
     ClientCertificate,
     /// It is said to want one, and does not ask.
@@ -127,7 +129,8 @@ struct Made {
 /// A server's certificate, its authority's, and a client's.
 fn certificates(tls: Tls) -> Result<Made, rcgen::Error> {
     let authority_key = KeyPair::generate()?;
-    let mut authority = CertificateParams::new(Vec::new())?;
+    let authority_der = authority_key.serialize_der();
+    let mut authority = CertificateParams::new(vec!["localhost".to_owned()])?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority_certificate = authority.self_signed(&authority_key)?;
     let issuer = Issuer::new(authority, authority_key);
@@ -156,9 +159,16 @@ fn certificates(tls: Tls) -> Result<Made, rcgen::Error> {
     client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     let client = client.signed_by(&client_key, &issuer)?;
     let private = |key: &KeyPair| PrivateKeyDer::Pkcs8(key.serialize_der().into());
+    let (certificate, key) = match tls {
+        Tls::SelfSigned => (
+            authority_certificate.der().clone(),
+            PrivateKeyDer::Pkcs8(authority_der.into()),
+        ),
+        _ => (certificate.der().clone(), private(&key)),
+    };
     Ok(Made {
-        chain: vec![certificate.der().clone()],
-        key: private(&key),
+        chain: vec![certificate],
+        key,
         authority: authority_certificate.der().clone(),
         client: ClientCertificate {
             chain: vec![client.der().clone()],

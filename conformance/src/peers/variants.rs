@@ -55,6 +55,9 @@ pub static VARIANTS: std::sync::LazyLock<Vec<Variant>> = std::sync::LazyLock::ne
             manner.credentials = Credentials::None
         }),
         variant("TLS", |manner| manner.tls = Some(Tls::Sound)),
+        variant("a certificate that it has signed itself", |manner| {
+            manner.tls = Some(Tls::SelfSigned);
+        }),
         variant("a client certificate", |manner| {
             manner.credentials = Credentials::None;
             manner.tls = Some(Tls::ClientCertificate);

@@ -21,6 +21,10 @@ const RETURNS: u32 = 2;
 /// The pause before a control is tried once more, when the network failed.
 const PAUSE: Duration = Duration::from_millis(300);
 
+/// After so many requests that stayed without a clear answer, it is no hiccup: repeating
+/// once, and at once, will do.
+const STUBBORN: u32 = 3;
+
 /// A refusal, for the clauses that look at all of them.
 #[derive(Clone)]
 pub(crate) struct Refusal {
@@ -63,6 +67,8 @@ pub(crate) struct Session<'a> {
     /// A slow request that was watched while another clause waited anyway.
     pub(crate) slow: Option<Exchange>,
     control: Control,
+    /// How many requests got no clear answer however often they were sent.
+    stubborn: u32,
     /// How many controls were lost one after the other.
     pub(crate) lost: u32,
     /// Why the last of them was lost.
@@ -92,6 +98,7 @@ impl<'a> Session<'a> {
             issued: 0,
             sent: 0,
             slow: None,
+            stubborn: 0,
             control: Control::Stale,
             lost: 0,
             why_lost: String::new(),
@@ -185,6 +192,9 @@ impl<'a> Session<'a> {
     /// may be twice in a row when the network is down for a moment.
     pub(crate) async fn send_patiently(&mut self, request: &Request) -> Exchange {
         let mut exchange = self.send(request).await;
+        if exchange.is_unclear() && self.stubborn >= STUBBORN {
+            return self.send(request).await;
+        }
         for repeated in 0..RETURNS {
             // What hangs is asked once more only: each time costs the whole time-out.
             let hangs = repeated > 0 && matches!(exchange.result, Err(Trouble::Timeout(_)));
@@ -194,6 +204,7 @@ impl<'a> Session<'a> {
             tokio::time::sleep(PAUSE).await;
             exchange = self.send(request).await;
         }
+        self.stubborn += u32::from(exchange.is_unclear());
         exchange
     }
 
