@@ -52,6 +52,8 @@ pub(crate) struct Tenant {
     pub(crate) digits: usize,
     pub(crate) lifetime: Duration,
     pub(crate) people: Vec<Person>,
+    /// Does a magic number have an owner here? Not where a scenario says who there is.
+    pub(crate) magic: bool,
     by_number: HashMap<String, Vec<usize>>,
     planned_rules: Vec<Rule>,
     seed: u64,
@@ -148,6 +150,7 @@ impl World {
                 digits: plan.digits,
                 lifetime: plan.lifetime,
                 people: plan.people.clone(),
+                magic: plan.people.iter().any(|person| person.magic),
                 by_number,
                 planned_rules: plan.rules.clone(),
                 seed,

@@ -18,6 +18,9 @@ use crate::journal::{Call, Question, Since, number_in};
 /// Long enough to cost nothing, short enough for a proxy not to close a silent connection.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
+/// A reader that fell behind is not told faster than this what it missed.
+const BREATH: Duration = Duration::from_millis(250);
+
 struct Told {
     news: Receiver<std::sync::Arc<Call>>,
     /// What is said before the first news.
@@ -66,6 +69,7 @@ impl Told {
             Ok(Ok(call)) => Some(event(&call)),
             // A reader that is too slow asks the journal again.
             Ok(Err(RecvError::Lagged(missed))) => {
+                tokio::time::sleep(BREATH).await;
                 Some(format!("event: missed\ndata: {{\"calls\":{missed}}}\n\n"))
             }
             Ok(Err(RecvError::Closed)) => None,

@@ -151,8 +151,8 @@ fn issue(tenant: &Tenant, state: &mut State, calling: &Calling, shape: Shape, no
     let owner = tenant.owners(number).next();
     let user = match (owner, fiction(number)) {
         (Some(owner), _) => owner.username.clone(),
-        (None, Some(end)) => magic_user(end),
-        (None, None) => return Plan::refused(),
+        (None, Some(end)) if tenant.magic => magic_user(end),
+        (None, _) => return Plan::refused(),
     };
     let fixed = owner.and_then(|owner| owner.otp.clone());
     let otp = fixed.unwrap_or_else(|| otp::draw(&mut state.chance, shape, tenant.digits));

@@ -15,7 +15,7 @@ const MAX_HEADERS: usize = 128;
 /// How long an idle connection is kept.
 const IDLE: Duration = Duration::from_secs(60);
 /// How long a request that has begun may take to arrive.
-const ARRIVAL: Duration = Duration::from_secs(20);
+const ARRIVAL: Duration = Duration::from_secs(10);
 
 /// One request.
 #[derive(Clone, Debug, Default)]

@@ -46,8 +46,10 @@ impl ActiveRules {
         chance: &mut Chance,
     ) -> Option<Fault> {
         self.first(now, chance, |rule| {
-            let number = rule.number.as_deref();
-            !rule.fault.strikes_connections() && (number.is_none() || number == calling)
+            let is_calling = |number: &String| {
+                calling.is_some_and(|calling| number.eq_ignore_ascii_case(calling))
+            };
+            !rule.fault.strikes_connections() && rule.number.as_ref().is_none_or(is_calling)
         })
     }
 

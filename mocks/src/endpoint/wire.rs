@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_millis(10_400);
 /// Time for the bytes before a reset to arrive, because a reset overtakes them.
 const BEFORE_RESET: Duration = Duration::from_millis(30);
 
+/// How long a late first byte stays alone.
+const ALONE: Duration = Duration::from_millis(100);
+
 /// What came of an answer.
 #[derive(Debug, Default)]
 pub(crate) struct Played {
@@ -68,7 +71,8 @@ impl Player<'_> {
                 if self.send(&self.rendered.head[..1]).await.is_err() {
                     return self.gone(closed_after);
                 }
-                self.stay(Some(*after + Duration::from_millis(10))).await;
+                let alone = self.asked.elapsed() + ALONE;
+                self.stay(Some(alone)).await;
                 let rest = [&self.rendered.head[1..], &self.rendered.body].concat();
                 self.send_and_keep(&rest, closed_after).await
             }

@@ -123,7 +123,10 @@ impl Expectation {
 fn mismatches(expected: &Expectation, call: &Call) -> Vec<String> {
     let mut mismatches = Vec::new();
     if let Some(number) = &expected.number
-        && call.calling.as_ref() != Some(number)
+        && !call
+            .calling
+            .as_ref()
+            .is_some_and(|calling| calling.eq_ignore_ascii_case(number))
     {
         let got = call.calling.as_deref().unwrap_or("none");
         mismatches.push(format!("number: expected {number}, got {got}"));

@@ -144,6 +144,23 @@ async fn verify_says_held_unmet_with_the_closest_calls_or_what_is_wrong_with_the
 }
 
 #[tokio::test]
+async fn what_is_no_number_is_shown_as_it_came_and_found_in_any_case() {
+    let mock = mock().await;
+    let rules = json!({"rules": [{"when": {"number": "ANONYMOUS"}, "fault": {"kind": "status", "status": 500}}]});
+    administer(&mock, "PUT", "/tenants/t1/rules", Some(rules)).await;
+    assert_eq!(Ask::golden("Anonymous").to(&mock).await.status, 500);
+    let (_, call) = administer(&mock, "GET", "/calls/c1", None).await;
+    assert_eq!(call["number"], "Anonymous");
+    let expectation = json!({"number": "anonymous", "exactly": 1});
+    assert_eq!(
+        administer(&mock, "POST", "/verify", Some(expectation))
+            .await
+            .0,
+        200
+    );
+}
+
+#[tokio::test]
 async fn without_a_question_verify_holds_to_the_scenario() {
     let scenario = "[tenant.t1]\n[expect]\ncalls = { number = \"+46701740605\", exactly = 1 }\n";
     let mock = mock_of(scenario).await;

@@ -99,7 +99,7 @@ async fn a_delay_a_late_first_byte_and_a_dribble_take_their_time() {
     while got < 10 {
         let mut some = [0; 100];
         let read = tcp.read(&mut some).await.expect("bytes");
-        assert!(read <= 3, "{read} bytes at once");
+        assert!(read > 0, "an end after {got} bytes");
         got += read;
     }
     assert!(begin.elapsed() >= Duration::from_millis(8 * 40));
@@ -364,4 +364,20 @@ async fn answers_vary_only_in_form_and_a_seed_repeats_them() {
         |raw: &Vec<u8>| raw.iter().position(|b| *b == b'\n').map(|at| raw[at + 1]);
     let forms: std::collections::HashSet<_> = one.iter().map(first_line_of_headers).collect();
     assert!(forms.len() > 1, "header names in several cases");
+}
+
+#[tokio::test]
+async fn where_a_scenario_says_who_there_is_nobody_else_gets_a_code() {
+    let scenario = "[tenant.t1]\npeople = [{ name = \"Cy\", numbers = [\"070-174 06 10\"] }]\n";
+    let mock = mock_of(scenario).await;
+    let of = |end: &str| {
+        let (mock, ask) = (&mock, Ask::golden(&format!("+467017406{end}")));
+        async move { ask.to(mock).await }
+    };
+    assert_eq!(of("10").await.otp().len(), 6, "an ordinary person");
+    for end in ["05", "06", "23", "31", "99"] {
+        assert_eq!(of(end).await.status, 403, "{end}");
+    }
+    assert_eq!(of("30").await.status, 503);
+    assert_eq!(of("50").await.broken, Some(ErrorKind::ConnectionReset));
 }

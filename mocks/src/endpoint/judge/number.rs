@@ -19,7 +19,7 @@ pub(crate) enum Calling {
 }
 
 impl Calling {
-    /// What the journal and the rules compare.
+    /// What the journal shows and the rules compare, without regard to case.
     pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::None => None,
@@ -38,12 +38,12 @@ pub(super) fn judge(number: Option<&str>, tenant: &Tenant, found: &mut Findings)
             shown => format!("\"{shown}\" stands for a withheld caller"),
         };
         found.add(&caller::NUMBER_WITHHELD, says);
-        return Calling::Withheld(comparable(number));
+        return Calling::Withheld(number.trim().to_owned());
     }
     if is_template(number) {
         let says = format!("\"{number}\" is a template that was not filled in");
         found.add(&caller::NUMBER_TEMPLATE, says);
-        return Calling::Template(comparable(number));
+        return Calling::Template(number.trim().to_owned());
     }
     let calling = comparable(number);
     if (!tenant.knows(&calling) || number.chars().any(char::is_control))
