@@ -967,6 +967,8 @@ async fn a_change_leaves_its_mark_for_those_who_poll() {
     };
     let before = usn(&client.run("ldapsearch", &asked).await.1);
     assert!(ad.change(&moved));
+    let namesake = Person::new("Another Ada", "ADA", PASSWORD, &[]);
+    assert!(ad.add(&namesake).is_err(), "user names are unique");
     ad.remove("bo");
     let after = usn(&client.run("ldapsearch", &asked).await.1);
     assert!(after > before);

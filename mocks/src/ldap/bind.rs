@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use ldap3_proto::LdapResultCode;
 
-use super::{
-    Flavour, directory::Shared, dn::Dn, entry::Entry, flavour::domain, schema, tree::Tree,
-};
+use super::{Flavour, dn::Dn, entry::Entry, flavour::domain, schema, shared::Shared, tree::Tree};
 use crate::people::Status;
 
 /// The answer to a bind.

@@ -8,11 +8,11 @@ use ldap3_proto::{
 
 use super::{
     Flavour,
-    directory::Settings,
     dn::Dn,
     entry::{Attribute, Entry},
     filter::{Truth, candidates},
     published, schema,
+    shared::Settings,
     tree::Tree,
     wire::Search,
 };

@@ -22,11 +22,11 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
-    directory::Shared,
     entry::Entry,
     fault::{Effect, Operation},
     journal::{Kind, Record},
     output::Output,
+    shared::Shared,
     wire::{self, Body, Garbage, Request},
 };
 
