@@ -11,7 +11,7 @@ use tokio::{net::TcpListener, sync::Mutex, task::JoinSet};
 
 use crate::{
     admin::{Admin, Running},
-    client_auth::{Clients, Peer, Verifier},
+    client_auth::{self, Clients, Forwarded, Peer},
     clock::{Clock, Entropy, NoEntropy, SystemClock, SystemEntropy},
     config::{Config, DirectoryConfig, DirectorySource, ServerConfig, TenantConfig},
     directory::{
@@ -28,6 +28,7 @@ use crate::{
     shutdown::Shutdown,
     telemetry::{Log, Metrics, Telemetry},
     tenant::TenantId,
+    tls::{self, Loaded, Tls, TlsError},
 };
 
 /// Time, chance and the log, which a program is handed.
@@ -103,6 +104,9 @@ pub enum StartError {
         /// Why.
         error: LdapSetupError,
     },
+    /// A file of `[server.tls]` cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The random source failed.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
@@ -116,7 +120,8 @@ struct Parts {
     surroundings: Surroundings,
     telemetry: Arc<Telemetry>,
     ids: Arc<RequestIds>,
-    verifier: Arc<Verifier>,
+    clients: client_auth::Context,
+    tls: Arc<Tls>,
     store: Arc<dyn OtpStore>,
     keys: Arc<StoreKey>,
 }
@@ -134,6 +139,7 @@ impl App {
     pub async fn build(config: Config, surroundings: Surroundings) -> Result<Self, StartError> {
         let parts = Arc::new(Parts::open(&config, surroundings).await?);
         let http = parts.http(&config)?;
+        http.prepare();
         let public = bind(config.server.listen).await?;
         let admin = match config.server.admin_listen {
             Some(address) => Some(bind(address).await?),
@@ -199,30 +205,19 @@ impl App {
                 store: Arc::clone(&parts.store),
                 token: parts.keys.administration(),
             };
-            let server = server(listener, Arc::new(admin), &config.server, 64);
+            let server = parts.server(listener, Arc::new(admin), &config.server);
+            let server = Server {
+                tls: None,
+                max_connections: 64,
+                ..server
+            };
             tasks.spawn(server.run(shutdown.clone()));
         }
         tasks.spawn(housekeeping(Arc::clone(&parts), shutdown.clone()));
-        let connections = config.server.max_connections;
-        server(public, door, &config.server, connections)
-            .run(shutdown)
-            .await;
+        tasks.spawn(certificates(Arc::clone(&parts.tls), shutdown.clone()));
+        let server = parts.server(public, door, &config.server);
+        server.run(shutdown).await;
         tasks.shutdown().await;
-    }
-}
-
-fn server<H: Handler>(
-    listener: TcpListener,
-    handler: Arc<H>,
-    config: &ServerConfig,
-    max_connections: usize,
-) -> Server<H> {
-    Server {
-        listener,
-        handler,
-        max_connections,
-        head_timeout: config.request_timeout,
-        grace: config.shutdown_grace,
     }
 }
 
@@ -246,6 +241,21 @@ async fn housekeeping(parts: Arc<Parts>, mut shutdown: Shutdown) {
     }
 }
 
+/// Looks at the certificates' files, now and then.
+async fn certificates(tls: Arc<Tls>, mut shutdown: Shutdown) {
+    let mut tick = tokio::time::interval(tls::LOOK);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {
+                let tls = Arc::clone(&tls);
+                // Reads files; what it has to say it says in the log.
+                let _ = tokio::task::spawn_blocking(move || tls.look()).await;
+            }
+            () = shutdown.draining() => return,
+        }
+    }
+}
+
 impl Parts {
     async fn open(config: &Config, surroundings: Surroundings) -> Result<Self, StartError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -263,18 +273,41 @@ impl Parts {
         Ok(Self {
             telemetry: Arc::new(Telemetry { log, metrics }),
             ids: Arc::new(RequestIds::new(entropy)?),
-            verifier: Arc::new(Verifier::new(cores, entropy, clock())?),
+            clients: client_auth::Context::new(cores, entropy, clock())?,
+            tls: Arc::new(Tls::open(config.server.tls.as_ref(), clock())?),
             store,
             keys: Arc::new(keys),
             surroundings,
         })
     }
 
+    fn server<H: Handler>(
+        &self,
+        listener: TcpListener,
+        handler: Arc<H>,
+        config: &ServerConfig,
+    ) -> Server<H> {
+        Server {
+            listener,
+            handler,
+            tls: Some(Arc::clone(&self.tls)),
+            clock: Arc::clone(&self.surroundings.clock),
+            max_connections: config.max_connections,
+            head_timeout: config.request_timeout,
+            grace: config.shutdown_grace,
+        }
+    }
+
     /// Everything that hangs on the configuration and can change with it.
     fn http(&self, config: &Config) -> Result<Http, StartError> {
+        let proxy = config.server.proxy.as_ref();
+        let clock = Arc::clone(&self.surroundings.clock);
+        let forwarded = proxy.and_then(|proxy| Forwarded::new(proxy, clock));
+        let forwarded = forwarded.map(Arc::new);
         let mut tenants = HashMap::new();
         for tenant in &config.tenants {
-            tenants.insert(tenant.id.as_str().into(), self.tenant(tenant)?);
+            let built = self.tenant(tenant, forwarded.as_ref())?;
+            tenants.insert(tenant.id.as_str().into(), built);
         }
         let strangers = config
             .tenants
@@ -286,14 +319,18 @@ impl Parts {
             max_body: config.server.max_body,
             request_timeout: config.server.request_timeout,
             tenants,
-            strangers: Clients::new(strangers, &self.verifier),
+            strangers: Clients::new(strangers, &self.clients, forwarded.as_ref()),
             ids: Arc::clone(&self.ids),
             ledger: Arc::clone(&self.telemetry) as _,
             clock: Arc::clone(&self.surroundings.clock),
         })
     }
 
-    fn tenant(&self, config: &TenantConfig) -> Result<Tenant, StartError> {
+    fn tenant(
+        &self,
+        config: &TenantConfig,
+        forwarded: Option<&Arc<Forwarded>>,
+    ) -> Result<Tenant, StartError> {
         let authority = Authority {
             tenant: config.id.clone(),
             otp: config.otp,
@@ -308,7 +345,7 @@ impl Parts {
         };
         Ok(Tenant {
             operations: config.operations,
-            clients: Clients::new(&config.clients, &self.verifier),
+            clients: Clients::new(&config.clients, &self.clients, forwarded),
             authority,
         })
     }
@@ -395,7 +432,10 @@ impl Reloader {
         let newer = Arc::new(newer);
         let result = self.build(&in_force, &newer).await;
         self.parts.telemetry.metrics.reloaded(result.is_ok());
-        self.door.http.store(Arc::new(result?));
+        let (http, tls) = result?;
+        http.prepare();
+        self.door.http.store(Arc::new(http));
+        self.parts.tls.take(tls);
         *in_force = newer;
         Ok(())
     }
@@ -406,12 +446,20 @@ impl Reloader {
     }
 
     /// Away from the threads that answer calls: a directory may have a million people.
-    async fn build(&self, older: &Config, newer: &Arc<Config>) -> Result<Http, StartError> {
+    async fn build(&self, older: &Config, newer: &Arc<Config>) -> Result<Built, StartError> {
         if let Some(what) = older.needs_restart(newer) {
             return Err(StartError::NeedsRestart(what));
         }
         let (parts, newer) = (Arc::clone(&self.parts), Arc::clone(newer));
-        let built = tokio::task::spawn_blocking(move || parts.http(&newer)).await;
-        built.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+        let built = tokio::task::spawn_blocking(move || {
+            let tls = parts.tls.prepare(newer.server.tls.as_ref())?;
+            Ok((parts.http(&newer)?, tls))
+        });
+        built
+            .await
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 }
+
+/// What a configuration comes to, before it is in force.
+type Built = (Http, Option<Arc<Loaded>>);

@@ -14,8 +14,11 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     app::{App, Reloader, Surroundings},
-    clock::SystemEntropy,
+    check,
+    clock::{Clock, SystemClock, SystemEntropy},
     config::{self, Config, Environment},
+    doctor,
+    finding::{Finding, Severity},
     password_hash,
     secret::Secret,
     shutdown,
@@ -39,6 +42,8 @@ enum Command {
     Serve(Serve),
     /// Is the configuration right? Reads files, uses no network.
     Check(ConfigFile),
+    /// Can everything in the configuration be reached? Asks directories, stores and issuers.
+    Doctor(ConfigFile),
     /// Turn a client's password, read from standard input, into the hash for the configuration.
     HashPassword,
 }
@@ -91,9 +96,14 @@ impl From<Outcome> for ExitCode {
 impl Cli {
     /// Runs the command to its end.
     pub async fn run(self) -> Outcome {
+        // Named, so that a library that brings another one along does not decide. Fails only
+        // if that has been done.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
         match self.command {
             Command::Serve(serve) => serve.run().await,
             Command::Check(file) => check(&file.config),
+            Command::Doctor(file) => examine(&file.config).await,
             Command::HashPassword => hash_password(),
         }
     }
@@ -107,16 +117,53 @@ fn load(path: &Path) -> Result<Config, Outcome> {
     })
 }
 
-fn check(path: &Path) -> Outcome {
-    match load(path) {
-        Ok(config) => {
-            for warning in &config.warnings {
-                complain(&format!("warning: {warning}"));
-            }
-            say(&format!("{}: the configuration is right", path.display()))
-        }
-        Err(outcome) => outcome,
+fn warn_of(config: &Config) {
+    for warning in &config.warnings {
+        complain(&format!("warning: {warning}"));
     }
+}
+
+fn check(path: &Path) -> Outcome {
+    let config = match load(path) {
+        Ok(config) => config,
+        Err(outcome) => return outcome,
+    };
+    warn_of(&config);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let found = check::check(&config, &clock);
+    let noteworthy = found
+        .iter()
+        .filter(|finding| finding.severity != Severity::Good);
+    noteworthy.for_each(|finding| complain(&finding.to_string()));
+    match is_broken(&found) {
+        true => Outcome::Misused,
+        false => say(&format!("{}: the configuration is right", path.display())),
+    }
+}
+
+async fn examine(path: &Path) -> Outcome {
+    let config = match load(path) {
+        Ok(config) => config,
+        Err(outcome) => return outcome,
+    };
+    warn_of(&config);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let findings = doctor::examine(&config, &clock).await;
+    for finding in &findings {
+        if say(&finding.to_string()) != Outcome::Done {
+            return Outcome::Failed;
+        }
+    }
+    match is_broken(&findings) {
+        true => Outcome::Failed,
+        false => Outcome::Done,
+    }
+}
+
+fn is_broken(findings: &[Finding]) -> bool {
+    findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Broken)
 }
 
 impl Serve {

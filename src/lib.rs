@@ -19,7 +19,7 @@
 //!
 //! | floor | rooms |
 //! |---|---|
-//! | 5 | `main`, [`cli`], [`app`], [`config`], [`telemetry`], [`shutdown`] |
+//! | 5 | `main`, [`cli`], [`check`], [`doctor`], [`app`], [`config`], [`telemetry`], [`shutdown`] |
 //! | 4 | [`server`], [`tls`], [`admin`] |
 //! | 3 | [`http`] |
 //! | 2 | [`client_auth`], the directory's adapters, the store's engines |
@@ -28,8 +28,10 @@
 
 // 5
 pub mod app;
+pub mod check;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod explain;
 pub mod phones;
 pub mod shutdown;

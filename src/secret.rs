@@ -4,6 +4,7 @@
 //! structure that holds one cannot derive them either; memory is wiped on drop.
 
 use serde::{Deserialize, Deserializer};
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 /// A text that must not be shown: a password, a token, a key's passphrase.
@@ -26,6 +27,15 @@ impl Secret {
         self.0.is_empty()
     }
 }
+
+/// In constant time but for the length.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
+impl Eq for Secret {}
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -152,7 +152,7 @@ fn load(text: impl AsRef<[u8]>) -> Result<Config, Problems> {
     Folder::new().load(text, &Environment::default())
 }
 
-/// What is wrong with `text`, a feature that the build lacks left out.
+/// What is wrong with `text`.
 fn problems(text: impl AsRef<[u8]>) -> Vec<Problem> {
     wrong(load(text))
 }
@@ -160,14 +160,7 @@ fn problems(text: impl AsRef<[u8]>) -> Vec<Problem> {
 fn wrong(loaded: Result<Config, Problems>) -> Vec<Problem> {
     let problems = loaded.err();
     let problems = problems.iter().flat_map(Problems::iter);
-    problems
-        .filter(|problem| !is_lacking(problem))
-        .cloned()
-        .collect()
-}
-
-fn is_lacking(problem: &Problem) -> bool {
-    problem.what.starts_with("this build does not have")
+    problems.cloned().collect()
 }
 
 /// `text` with `line` first in the section `header`, in the place of a line for the same key.

@@ -1055,6 +1055,10 @@ async fn ldif_is_loaded_with_hashed_passwords_and_its_mistakes_have_a_line() {
             "line 4",
         ),
         ("dn: nonsense\nuid: a", "line 1"),
+        (
+            "dn: uid=a,dc=lab,dc=test\nuid: a\nmobile:: w6U=",
+            "mobile holds ASCII only",
+        ),
         ("dn: uid=a,dc=lab,dc=test\nuserPassword: {ROT13}x", "line 1"),
     ] {
         let error = built(text).await.unwrap_err().to_string();

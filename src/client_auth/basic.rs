@@ -1,6 +1,6 @@
 //! Basic authentication of clients (RFC 7617).
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use arc_swap::ArcSwapOption;
 use base64::{
@@ -12,7 +12,9 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::{
-    NotAuthenticated, scheme,
+    NotAuthenticated,
+    limits::Limits,
+    scheme,
     verifier::{REMEMBERED, Verified, Verifier},
 };
 use crate::{
@@ -32,6 +34,7 @@ pub(super) struct Basic {
     /// As many hashes are looked at for any name as the name with the most has.
     rounds: usize,
     verifier: Arc<Verifier>,
+    limits: Arc<Limits>,
 }
 
 /// One name with one password. A client that changes its password has two for a while.
@@ -60,7 +63,11 @@ impl BasicSecret {
 }
 
 impl Basic {
-    pub(super) fn new(secrets: Vec<BasicSecret>, verifier: Arc<Verifier>) -> Self {
+    pub(super) fn new(
+        secrets: Vec<BasicSecret>,
+        verifier: Arc<Verifier>,
+        limits: Arc<Limits>,
+    ) -> Self {
         let of_name = |name: &str| {
             secrets
                 .iter()
@@ -76,6 +83,7 @@ impl Basic {
             secrets,
             rounds,
             verifier,
+            limits,
         }
     }
 
@@ -84,46 +92,69 @@ impl Basic {
     pub(super) async fn authenticate(
         &self,
         header: &[u8],
+        source: IpAddr,
         deadline: Deadline,
     ) -> Result<usize, NotAuthenticated> {
         let digest = self.verifier.digest(header);
         if let Some(client) = self.remembered(&digest) {
             return Ok(client);
         }
-        let (name, password) = parse(header).ok_or(NotAuthenticated::Malformed)?;
+        let Some((name, password)) = parse(header) else {
+            let claimant = self.limits.claimant(source, None);
+            let why = NotAuthenticated::Malformed;
+            return Err(self.limits.punish(&claimant, why, deadline).await);
+        };
+        let claimant = self.limits.claimant(source, Some(&name));
+        // Nobody guesses what has been right before: whoever sends it is let through, whatever
+        // an attacker at the same address has done.
+        let was_right = self.was_right(&digest);
+        let gate = || match self.remembered(&digest) {
+            None if !was_right => self.limits.check(&claimant).map(|()| None),
+            other => Ok(other),
+        };
+        gate()?;
         let candidates = self.candidates(&name);
         let hashes = candidates
             .iter()
             .map(|(secret, _)| Arc::clone(&secret.hash))
             .collect();
-        let already = || self.remembered(&digest);
-        match self
+        let verified = self
             .verifier
-            .first_match(password, hashes, deadline, already)
-            .await?
-        {
-            Verified::Already(client) => Ok(client),
-            Verified::Hash(index) => match candidates.get(index) {
-                Some((secret, true)) => {
+            .first_match(password, hashes, deadline, gate)
+            .await?;
+        match verified {
+            Verified::Already(client) => return Ok(client),
+            Verified::Hash(index) => {
+                if let Some((secret, true)) = candidates.get(index) {
                     let until = self.verifier.now().after(REMEMBERED);
                     secret
                         .remembered
                         .store(Some(Arc::new(Remembered { digest, until })));
-                    Ok(secret.client)
+                    return Ok(secret.client);
                 }
-                _ => Err(NotAuthenticated::Wrong),
-            },
-            Verified::None => Err(NotAuthenticated::Wrong),
+            }
+            Verified::None => {}
         }
+        let why = NotAuthenticated::Wrong;
+        Err(self.limits.punish(&claimant, why, deadline).await)
     }
 
     fn remembered(&self, digest: &[u8; 32]) -> Option<usize> {
         let now = self.verifier.now();
+        self.find(digest, |known| now < known.until)
+    }
+
+    /// True if the header has been right since the configuration was loaded.
+    fn was_right(&self, digest: &[u8; 32]) -> bool {
+        self.find(digest, |_| true).is_some()
+    }
+
+    fn find(&self, digest: &[u8; 32], counts: impl Fn(&Remembered) -> bool) -> Option<usize> {
         let right = self.secrets.iter().find(|secret| {
             let remembered = secret.remembered.load();
             remembered
                 .as_ref()
-                .is_some_and(|known| now < known.until && known.digest.ct_eq(digest).into())
+                .is_some_and(|known| counts(known) && known.digest.ct_eq(digest).into())
         });
         right.map(|secret| secret.client)
     }
@@ -139,6 +170,11 @@ impl Basic {
         let others = others.into_iter().map(|secret| (secret, false));
         own.chain(others).take(self.rounds).collect()
     }
+}
+
+/// True if the header holds a name and a password.
+pub(super) fn is_readable(header: &[u8]) -> bool {
+    parse(header).is_some()
 }
 
 /// Name and password of a Basic header in UTF-8; the name has no colon (RFC 7617 §2).

@@ -2,6 +2,7 @@
 
 use ipnet::IpNet;
 
+use super::DistinguishedName;
 use crate::{secret::Secret, tenant::Operations};
 
 /// `[[tenant.client]]`
@@ -51,7 +52,7 @@ pub struct BearerConfig {
 }
 
 /// How a token is judged.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum TokenKeys {
     /// A JWT, by keys from this URL.
     Jwks(Box<str>),
@@ -73,8 +74,8 @@ pub enum TokenKeys {
 pub enum CertificateName {
     /// SHA-256 of the DER encoding.
     Sha256([u8; 32]),
-    /// The subject (RFC 4514).
-    Subject(Box<str>),
+    /// The subject.
+    Subject(DistinguishedName),
     /// A DNS name among the subject's alternative names.
     Dns(Box<str>),
 }

@@ -63,14 +63,15 @@ impl Verifier {
         mac.finalize().into_bytes().into()
     }
 
-    /// Waits for a turn, asks `already` once more (somebody may have got the answer while
-    /// this one waited), and then says which of `hashes` is of `secret`, looking at all.
+    /// Waits for a turn, asks `gate` once more (somebody may have got the answer while this
+    /// one waited, or too many may have been wrong), and then says which of `hashes` is of
+    /// `secret`, looking at all.
     pub(super) async fn first_match<T>(
         &self,
         secret: Secret,
         hashes: Vec<Arc<str>>,
         deadline: Deadline,
-        already: impl Fn() -> Option<T>,
+        gate: impl Fn() -> Result<Option<T>, NotAuthenticated>,
     ) -> Result<Verified<T>, NotAuthenticated> {
         let _place = self
             .queue
@@ -78,7 +79,7 @@ impl Verifier {
             .map_err(|_| NotAuthenticated::Busy)?;
         let turn = tokio::time::timeout_at(deadline.instant(), self.turns.acquire()).await;
         let _turn = turn.map_err(|_| NotAuthenticated::Busy)?;
-        if let Some(known) = already() {
+        if let Some(known) = gate()? {
             return Ok(Verified::Already(known));
         }
         let checked = tokio::task::spawn_blocking(move || {

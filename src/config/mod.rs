@@ -47,7 +47,6 @@ mod client_hash;
 mod document;
 mod environment;
 mod nearest;
-mod not_yet;
 mod problem;
 mod reader;
 mod reference;

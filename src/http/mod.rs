@@ -90,6 +90,13 @@ const PREFIX: &str = "/api/authentication/";
 const TENANT: HeaderName = HeaderName::from_static("tenant");
 
 impl Http {
+    /// Begins to fetch what the first calls will need.
+    pub fn prepare(&self) {
+        for tenant in self.tenants.values() {
+            tenant.clients.prepare();
+        }
+    }
+
     /// Answers one call, in the time for one, and writes it down.
     pub async fn answer<B>(&self, request: Request<B>, peer: &Peer) -> Response<Full<Bytes>>
     where
@@ -116,7 +123,7 @@ impl Http {
                 (granted(body), outcome, None, None, Level::Info)
             }
             Err(refusal) => {
-                let challenges = self.challenges(known.tenant);
+                let challenges = self.challenges(known.tenant, &refusal);
                 let answer = refusal.answer(self.refusals, known.operation, id, challenges);
                 let outcome = match refusal.is_fault() {
                     true => Outcome::Fault,
@@ -169,7 +176,12 @@ impl Http {
         }
         let operation = known.operation.ok_or(Refusal::UnknownPath)?;
         self.check_method(&request.method)?;
-        let (tenant, client) = self.who_calls(request, peer, deadline, known).await?;
+        let presented = Presented {
+            headers: &request.headers,
+            peer,
+            operation,
+        };
+        let (tenant, client) = self.who_calls(&presented, deadline, known).await?;
         if !tenant.operations.contain(operation) {
             return Err(Refusal::OperationOfTenant);
         }
@@ -205,38 +217,36 @@ impl Http {
     /// unknown tenant the credentials are looked at as long as under a known one.
     async fn who_calls<'a>(
         &'a self,
-        request: &Parts,
-        peer: &Peer,
+        presented: &Presented<'_>,
         deadline: Deadline,
         known: &mut Known<'a>,
     ) -> Result<(&'a Tenant, &'a Client), Refusal> {
-        let id = single(&request.headers, &TENANT)
+        let id = single(presented.headers, &TENANT)
             .filter(|id| !id.is_empty())
             .ok_or(Refusal::TenantHeader)?;
-        let presented = Presented {
-            headers: &request.headers,
-            peer,
-        };
         let tenant = std::str::from_utf8(id.as_bytes())
             .ok()
             .and_then(|id| self.tenants.get_key_value(id));
         let Some((id, tenant)) = tenant else {
-            let _ = self.strangers.authenticate(&presented, deadline).await;
+            let _ = self.strangers.authenticate(presented, deadline).await;
             return Err(Refusal::UnknownTenant);
         };
         known.tenant = Some(id);
         let client = tenant
             .clients
-            .authenticate(&presented, deadline)
+            .authenticate(presented, deadline)
             .await
             .map_err(Refusal::Client)?;
         known.client = Some(&client.name);
         Ok((tenant, client))
     }
 
-    fn challenges(&self, tenant: Option<&str>) -> &[HeaderValue] {
+    fn challenges(&self, tenant: Option<&str>, refusal: &Refusal) -> &[HeaderValue] {
         let tenant = tenant.and_then(|id| self.tenants.get(id));
-        tenant.map_or(&[], |tenant| tenant.clients.challenges())
+        match (tenant, refusal) {
+            (Some(tenant), Refusal::Client(why)) => tenant.clients.challenges(why),
+            _ => &[],
+        }
     }
 }
 

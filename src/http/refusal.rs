@@ -17,7 +17,7 @@ use super::{
     record::{Level, RequestId},
 };
 use crate::{
-    client_auth::NotAuthenticated,
+    client_auth::{NotAuthenticated, TokenRefusal},
     directory::{DirectoryFault, WrongPassword},
     otp::{issue::NotIssued, store::StoreFault, validate::Reason},
     phone_number::NumberRefusal,
@@ -140,7 +140,10 @@ impl Refusal {
                 Self::Method => StatusCode::METHOD_NOT_ALLOWED,
                 Self::Framing | Self::TenantHeader | Self::Body => StatusCode::BAD_REQUEST,
                 Self::Client(NotAuthenticated::Throttled { .. }) => StatusCode::TOO_MANY_REQUESTS,
-                Self::Client(NotAuthenticated::Address) => StatusCode::FORBIDDEN,
+                // RFC 6750 §3.1
+                Self::Client(
+                    NotAuthenticated::Address | NotAuthenticated::Token(TokenRefusal::Scope),
+                ) => StatusCode::FORBIDDEN,
                 Self::Client(_) => StatusCode::UNAUTHORIZED,
                 Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -152,7 +155,7 @@ impl Refusal {
     }
 
     /// The answer: the same text whatever the reason (RFC 9457), and the status it has in
-    /// this mode; an authentication challenge per `schemes`.
+    /// this mode; with HTTP's statuses, the challenges that go with it.
     pub(super) fn answer(
         &self,
         refusals: Refusals,
@@ -177,12 +180,12 @@ impl Refusal {
         if matches!(self, Self::Framing) {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        match status {
-            StatusCode::UNAUTHORIZED => {
-                for challenge in challenges {
-                    headers.append(WWW_AUTHENTICATE, challenge.clone());
-                }
+        if refusals == Refusals::Http {
+            for challenge in challenges {
+                headers.append(WWW_AUTHENTICATE, challenge.clone());
             }
+        }
+        match status {
             StatusCode::METHOD_NOT_ALLOWED => {
                 headers.insert(ALLOW, HeaderValue::from_static("PUT"));
             }

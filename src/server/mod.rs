@@ -10,11 +10,15 @@ use tokio::{
     sync::Semaphore,
 };
 
-use self::connection::Limits;
-use crate::{client_auth::Peer, shutdown::Shutdown};
+use self::{
+    connection::{Limits, Protocol},
+    handshake::Handshakes,
+};
+use crate::{client_auth::Peer, clock::Clock, shutdown::Shutdown, tls::Tls};
 
 mod connection;
 mod framing;
+mod handshake;
 mod watched;
 
 /// What answers the requests of a listener.
@@ -33,6 +37,10 @@ pub struct Server<H> {
     pub listener: TcpListener,
     /// Answers.
     pub handler: Arc<H>,
+    /// Our certificate and whose client certificates we take; `None` for plain HTTP always.
+    pub tls: Option<Arc<Tls>>,
+    /// Tells when something has been said often enough.
+    pub clock: Arc<dyn Clock>,
     /// Connections at once; more wait in the listener's queue.
     pub max_connections: usize,
     /// For a request's head to arrive.
@@ -57,20 +65,22 @@ impl<H: Handler> Server<H> {
             head: self.head_timeout,
             idle: IDLE,
         };
+        let handshakes = Arc::new(Handshakes::new(self.tls, Arc::clone(&self.clock)));
         let mut stop = shutdown.clone();
         loop {
             let accepted = tokio::select! {
-                accepted = self.accept(&places) => accepted,
+                accepted = accept(&self.listener, &places) => accepted,
                 () = shutdown.draining() => break,
             };
             match accepted {
                 Ok((stream, address, place)) => {
                     let handler = Arc::clone(&self.handler);
+                    let handshakes = Arc::clone(&handshakes);
                     let (shutdown, mut stop) = (shutdown.clone(), shutdown.clone());
                     tokio::spawn(async move {
                         let _place = place;
                         tokio::select! {
-                            () = connection::serve(stream, address, handler, limits, shutdown) => {}
+                            () = serve(stream, address, &handshakes, handler, limits, shutdown) => {}
                             () = stop.stopping() => {}
                         }
                     });
@@ -91,18 +101,46 @@ impl<H: Handler> Server<H> {
             () = stop.stopping() => {}
         }
     }
+}
 
-    /// The next connection, once there is a place for it.
-    async fn accept(
-        &self,
-        places: &Arc<Semaphore>,
-    ) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
-        let place = Arc::clone(places)
-            .acquire_owned()
-            .await
-            .map_err(io::Error::other)?;
-        let (stream, address) = self.listener.accept().await?;
-        stream.set_nodelay(true)?;
-        Ok((stream, address, place))
+/// The next connection, once there is a place for it.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(places)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
+    let (stream, address) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, address, place))
+}
+
+/// One connection from its handshake to its end.
+async fn serve<H: Handler>(
+    stream: TcpStream,
+    address: SocketAddr,
+    handshakes: &Handshakes,
+    handler: Arc<H>,
+    limits: Limits,
+    shutdown: Shutdown,
+) {
+    let mut peer = Peer {
+        address: address.ip().to_canonical(),
+        certificate: None,
+    };
+    match handshakes.acceptor() {
+        None => {
+            let peer = Arc::new(peer);
+            connection::serve(stream, Protocol::Http1, peer, handler, limits, shutdown).await;
+        }
+        Some(acceptor) => {
+            let shaken = handshakes.shake(acceptor, stream, peer.address, limits.head);
+            let Some(shaken) = shaken.await else { return };
+            peer.certificate = shaken.certificate;
+            let (stream, protocol) = (shaken.stream, shaken.protocol);
+            connection::serve(stream, protocol, Arc::new(peer), handler, limits, shutdown).await;
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -30,6 +30,19 @@ pub(super) struct Pulse {
     state: AtomicU64,
     /// A request came with a length and chunks at once.
     pub(super) ambiguous: AtomicBool,
+    /// Requests that are being answered: HTTP/2 has several at once.
+    requests: AtomicU32,
+}
+
+/// One request that is being answered, until this is dropped.
+pub(super) struct Answering(Arc<Pulse>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        if self.0.requests.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.enter(Phase::Idle);
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +63,18 @@ impl Pulse {
             opened: Instant::now(),
             state,
             ambiguous: AtomicBool::new(false),
+            requests: AtomicU32::new(0),
         })
     }
 
-    pub(super) fn enter(&self, phase: Phase) {
+    /// A request's head has arrived.
+    pub(super) fn answering(self: &Arc<Self>) -> Answering {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.enter(Phase::Answering);
+        Answering(Arc::clone(self))
+    }
+
+    fn enter(&self, phase: Phase) {
         self.state
             .store(self.elapsed() << 2 | phase as u64, Ordering::Relaxed);
     }

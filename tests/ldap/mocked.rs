@@ -59,7 +59,7 @@ fn schema(flavour: Flavour) -> Schema {
             "(&(objectClass=inetOrgPerson)(!(pwdAccountLockedTime=000001010000Z)))",
             "uid",
             "entryUUID",
-            ["mobile", "telephoneNumber"].as_slice(),
+            ["mobile", "telephoneNumber", "otherMobile"].as_slice(),
         ),
         Flavour::Ad => (
             "OU=People,DC=lab,DC=test",

@@ -14,6 +14,7 @@ mod calls;
 mod doctor;
 mod hostile;
 mod index;
+mod mocked;
 mod openldap;
 mod outages;
 mod reports;

@@ -21,6 +21,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
+pub mod authority;
+pub mod issuer;
 pub mod wire;
 
 /// Ada's number in the directory that a stage has unless told otherwise.
@@ -165,6 +167,49 @@ basic = {{ username = "pbx", password_hash = "{HASH}" }}
     }
 }
 
+/// The whole configuration with these lines of `[server]` and these clients of the tenant.
+pub fn with_clients(server: &str, clients: &str) -> String {
+    let toml = Setting::server(server).toml();
+    let (before, _) = toml.split_once("[[tenant.client]]").expect("a client");
+    format!("{before}{clients}")
+}
+
+/// The tables of a client called `name` with these credentials.
+pub fn client(name: &str, credentials: &str) -> String {
+    format!(
+        "[[tenant.client]]\nname = \"{name}\"\noperations = [\"getOTP\", \"validate\"]\n{credentials}\n"
+    )
+}
+
+/// A folder with the people in it.
+pub fn folder() -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("people.ldif"), PEOPLE).expect("a written file");
+    folder
+}
+
+/// The number of the caller with this index in a crowd.
+pub fn caller(index: usize) -> String {
+    assert!(index < 95, "Sweden has no more numbers for fiction");
+    format!("+467017406{:02}", index + 5)
+}
+
+/// A folder with people who have a number each, for those who call at once.
+pub fn crowd() -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let people: String = (0..95)
+        .map(|index| {
+            format!(
+                "dn: uid=u{index},dc=example,dc=org\nobjectClass: person\nuid: u{index}\n\
+                 entryUUID: 5a1d3f0e-0000-4000-8000-{index:012}\nmobile: {}\n\n",
+                caller(index)
+            )
+        })
+        .collect();
+    fs::write(folder.path().join("people.ldif"), people).expect("a written file");
+    folder
+}
+
 /// The tables of a tenant called `id` whose people are in `file`.
 pub fn tenant(id: &str, file: &str) -> String {
     let directory = directory(file);
@@ -296,6 +341,53 @@ impl Stage {
         let config = configuration(&self.folder.path().join("callotp.toml"));
         let taken = self.reloader.reload(config).await;
         taken.expect("a configuration that was good before");
+    }
+
+    /// Takes the configuration `toml`, or says why not.
+    pub async fn reload_as(&self, toml: &str) -> Result<(), String> {
+        let path = self.folder.path().join("callotp.toml");
+        fs::write(&path, toml).expect("a written file");
+        let config = config::load(&path, &Environment::of(Vec::<(String, String)>::new()));
+        let config = config.map_err(|problems| problems.to_string())?;
+        self.reloader
+            .reload(config)
+            .await
+            .map_err(|error| error.to_string())
+    }
+
+    /// Calls from Ada's number over `http`, with these headers beside the usual ones.
+    pub async fn call(
+        &self,
+        http: &reqwest::Client,
+        scheme: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        self.call_from(ADA, http, scheme, headers).await
+    }
+
+    /// Calls from `number`, a moment later than the call before.
+    pub async fn call_from(
+        &self,
+        number: &str,
+        http: &reqwest::Client,
+        scheme: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        // Calls in the same moment would put the number into quarantine.
+        self.clock.advance(Duration::from_millis(2));
+        // By name, because certificates are for names.
+        let port = self.address.port();
+        let mut request = http
+            .put(format!(
+                "{scheme}://localhost:{port}/api/authentication/getOTP"
+            ))
+            .header("tenant", "t1")
+            .header("content-type", "application/json")
+            .body(json!({ "phonenumber": number }).to_string());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request).await
     }
 
     /// The request of the document for `number`, not yet sent.

@@ -7,6 +7,7 @@ mod laws;
 mod linear;
 mod memory;
 mod model;
+mod nodes;
 mod outages;
 mod races;
 mod redis;

@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use callotp::{
@@ -17,6 +17,7 @@ use callotp::{
         redis::{RedisConfig, RedisStore, TimeSource},
     },
 };
+use tokio::time::Instant;
 
 use super::{
     crash::decision,
@@ -108,7 +109,7 @@ async fn a_frozen_server_is_a_quick_fault_and_moves_no_counter_when_it_thaws() {
     assert!(store.check().await.is_err());
     // It thaws with ten decisions in its socket that nobody waits for any more: after half
     // a second they were given up, and after a quarter more they must not be taken.
-    tokio::time::sleep_until((frozen + Duration::from_millis(1_000)).into()).await;
+    tokio::time::sleep_until(frozen + Duration::from_millis(1_000)).await;
     server.signal("-CONT");
     recovered(&store).await;
     for asked in [wrong(), wrong(), BIND, wrong(), BIND, wrong()] {

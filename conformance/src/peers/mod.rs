@@ -30,7 +30,7 @@ pub(crate) use world::{People, Person};
 use crate::{
     catalogue::Profile,
     secret::{Number, Secret},
-    target::{Auth, BaseUrl, OtherTenant, Target, Validate},
+    target::{Auth, BaseUrl, ClientCertificate, OtherTenant, Target, Validate},
 };
 
 /// How long an OTP of these endpoints lives.
@@ -41,6 +41,7 @@ pub struct Peer {
     address: SocketAddr,
     tls: bool,
     credentials: Credentials,
+    client: Option<ClientCertificate>,
     authority: Vec<CertificateDer<'static>>,
     task: JoinHandle<()>,
 }
@@ -69,11 +70,13 @@ impl Peer {
         let (listener, address) = listen().await?;
         let security = manner.tls.map(secure::Security::new).transpose()?;
         let authority = security.as_ref().map(|security| security.authority.clone());
+        let client = security.as_ref().and_then(secure::Security::client);
         let world = Arc::new(World::new(people, manner, defect));
         let task = tokio::spawn(http::serve(listener, world, security));
         Ok(Self {
             address,
             credentials: manner.credentials,
+            client,
             tls: authority.is_some(),
             authority: authority.into_iter().collect(),
             task,
@@ -95,6 +98,7 @@ impl Peer {
         Ok(Self {
             address,
             credentials: Credentials::Basic,
+            client: None,
             tls: authority.is_some(),
             authority: authority.into_iter().collect(),
             task,
@@ -116,13 +120,14 @@ impl Peer {
         Target {
             url: self.base(),
             tenant: "t1".to_owned(),
-            auth: match self.credentials {
-                Credentials::Basic => Auth::Basic {
+            auth: match (self.credentials, &self.client) {
+                (_, Some(client)) => Auth::Certificate(client.clone()),
+                (Credentials::Basic, None) => Auth::Basic {
                     username: Secret::new("pbx"),
                     password: Secret::new("opensesame"),
                 },
-                Credentials::Bearer => Auth::Bearer(Secret::new("opensesame")),
-                Credentials::None => Auth::Network,
+                (Credentials::Bearer, None) => Auth::Bearer(Secret::new("opensesame")),
+                (Credentials::None, None) => Auth::Network,
             },
             known: Number::new("+46701740605"),
             unknown: Number::new("+46701740699"),

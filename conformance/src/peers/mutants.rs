@@ -1,6 +1,6 @@
 //! The mutants, and for each exactly what a run of `hardened` must say about it.
 
-use super::{Defect, Manner, Tls};
+use super::{Credentials, Defect, Manner, Tls};
 
 /// A correct endpoint with one defect.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,10 @@ impl Mutant {
     pub fn manner(&self) -> Manner {
         Manner {
             tls: self.tls,
+            credentials: match self.tls {
+                Some(Tls::UnaskedCertificate) => Credentials::None,
+                _ => Credentials::Basic,
+            },
             ..Manner::default()
         }
     }
@@ -414,6 +418,15 @@ pub const MUTANTS: &[Mutant] = &[
             "speaks TLS 1.0",
             Defect::RefusesEverything,
             &["tls.version"],
+        )
+    },
+    Mutant {
+        defect: None,
+        tls: Some(Tls::UnaskedCertificate),
+        ..fails(
+            "asks for no client certificate",
+            Defect::RefusesEverything,
+            &["auth.required", "auth.wrong"],
         )
     },
     Mutant {

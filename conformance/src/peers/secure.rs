@@ -5,15 +5,17 @@ use std::{convert::Infallible, io, sync::Arc, time::Duration};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::{
-    ServerConfig,
+    RootCertStore, ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer},
+    server::WebPkiClientVerifier,
 };
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::world::{Received, World};
+use crate::target::ClientCertificate;
 
 /// What is special about the TLS of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,10 @@ pub enum Tls {
     EndsSoon,
     /// It answers a hello of TLS 1.0.
     Old,
+    /// It wants a client certificate of its own authority.
+    ClientCertificate,
+    /// It is said to want one, and does not ask.
+    UnaskedCertificate,
 }
 
 /// What an endpoint needs to accept a connection over TLS.
@@ -37,16 +43,34 @@ pub(super) struct Security {
     pub(super) authority: CertificateDer<'static>,
     pub(super) http2: bool,
     old: bool,
+    client: Option<ClientCertificate>,
 }
 
 impl Security {
     pub(super) fn new(tls: Tls) -> io::Result<Self> {
-        let (chain, key, authority) = certificates(tls).map_err(io::Error::other)?;
+        let Made {
+            chain,
+            key,
+            authority,
+            client,
+        } = certificates(tls).map_err(io::Error::other)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
+        let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
-            .map_err(io::Error::other)?
-            .with_no_client_auth()
+            .map_err(io::Error::other)?;
+        let builder = match tls {
+            Tls::ClientCertificate => {
+                let mut roots = RootCertStore::empty();
+                roots.add(authority.clone()).map_err(io::Error::other)?;
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                        .build()
+                        .map_err(io::Error::other)?;
+                builder.with_client_cert_verifier(verifier)
+            }
+            _ => builder.with_no_client_auth(),
+        };
+        let mut config = builder
             .with_single_cert(chain, key)
             .map_err(io::Error::other)?;
         let http2 = tls == Tls::Http2;
@@ -57,7 +81,14 @@ impl Security {
             authority,
             http2,
             old: tls == Tls::Old,
+            client: matches!(tls, Tls::ClientCertificate | Tls::UnaskedCertificate)
+                .then_some(client),
         })
+    }
+
+    /// The certificate that a client is to show.
+    pub(super) fn client(&self) -> Option<ClientCertificate> {
+        self.client.clone()
     }
 
     /// An endpoint with old versions left on answers their hello before anything else.
@@ -86,13 +117,14 @@ impl Security {
     }
 }
 
-type Made = (
-    Vec<CertificateDer<'static>>,
-    PrivateKeyDer<'static>,
-    CertificateDer<'static>,
-);
+struct Made {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    authority: CertificateDer<'static>,
+    client: ClientCertificate,
+}
 
-/// A server's certificate and its authority's.
+/// A server's certificate, its authority's, and a client's.
 fn certificates(tls: Tls) -> Result<Made, rcgen::Error> {
     let authority_key = KeyPair::generate()?;
     let mut authority = CertificateParams::new(Vec::new())?;
@@ -119,11 +151,20 @@ fn certificates(tls: Tls) -> Result<Made, rcgen::Error> {
         _ => day(300),
     };
     let certificate = params.signed_by(&key, &issuer)?;
-    Ok((
-        vec![certificate.der().clone()],
-        PrivateKeyDer::Pkcs8(key.serialize_der().into()),
-        authority_certificate.der().clone(),
-    ))
+    let client_key = KeyPair::generate()?;
+    let mut client = CertificateParams::new(vec!["pbx.example.org".to_owned()])?;
+    client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let client = client.signed_by(&client_key, &issuer)?;
+    let private = |key: &KeyPair| PrivateKeyDer::Pkcs8(key.serialize_der().into());
+    Ok(Made {
+        chain: vec![certificate.der().clone()],
+        key: private(&key),
+        authority: authority_certificate.der().clone(),
+        client: ClientCertificate {
+            chain: vec![client.der().clone()],
+            key: private(&client_key),
+        },
+    })
 }
 
 /// Serves one connection over HTTP/2.

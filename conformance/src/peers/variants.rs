@@ -55,6 +55,10 @@ pub static VARIANTS: std::sync::LazyLock<Vec<Variant>> = std::sync::LazyLock::ne
             manner.credentials = Credentials::None
         }),
         variant("TLS", |manner| manner.tls = Some(Tls::Sound)),
+        variant("a client certificate", |manner| {
+            manner.credentials = Credentials::None;
+            manner.tls = Some(Tls::ClientCertificate);
+        }),
         variant("HTTP/2 alone", |manner| manner.tls = Some(Tls::Http2)),
         Variant {
             // Enough of them to see that slow is not wrong; all of them would take minutes.

@@ -25,7 +25,9 @@ use super::{
     fault::DirectoryFault,
     journal::Journal,
     ldif::{self, LdifError},
-    published, session,
+    published,
+    schema::{self, Syntax},
+    session,
     tree::Tree,
 };
 use crate::{
@@ -393,7 +395,7 @@ impl Directory {
     /// The bytes of the first value of an attribute of that person.
     pub fn value_of(&self, username: &str, attribute: &str) -> Option<Vec<u8>> {
         let entry = self.shared.person(username)?;
-        let values = &entry.attribute(&super::schema::key(attribute))?.values;
+        let values = &entry.attribute(&schema::key(attribute))?.values;
         values.first().map(|value| value.shown.clone())
     }
 
@@ -520,7 +522,7 @@ impl Shared {
             Flavour::Ad => "samaccountname",
         };
         let tree = self.tree();
-        let places = tree.equal(key, super::schema::fold_text(username).as_bytes());
+        let places = tree.equal(key, schema::fold_text(username).as_bytes());
         places
             .iter()
             .filter_map(|&place| tree.at(place))
@@ -574,6 +576,10 @@ fn entry_of(flavour: Flavour, record: ldif::Record) -> Result<Entry, LdifError> 
     let mut entry = Entry::new(record.dn, dn);
     for (name, value) in record.attributes {
         if !name.eq_ignore_ascii_case("userPassword") {
+            let syntax = schema::syntax(flavour, &schema::key(&name));
+            if syntax == Syntax::Telephone && syntax.normal(&value).is_none() {
+                return Err(error(format!("{name} holds ASCII only (RFC 4517 §3.3.31)")));
+            }
             entry.push(flavour, &name, value);
             continue;
         }

@@ -313,17 +313,23 @@ fn describe_in_openldap(entry: &mut Entry, person: &Person) {
     entry.set(flavour, "objectClass", false, classes);
     entry.set(flavour, "structuralObjectClass", true, ["inetOrgPerson"]);
     entry.set(flavour, "uid", false, [person.username.as_str()]);
-    let (second, mobile) = spread(&person.numbers);
+    let (mobile, second, others) = spread(&person.numbers);
     entry.set(flavour, "mobile", false, mobile);
     entry.set(flavour, "telephoneNumber", false, second);
+    entry.set(flavour, "otherMobile", false, others);
     flavour.show_status(entry, person.status);
 }
 
-/// The second number is the desk's, all others are mobile.
-fn spread(numbers: &[String]) -> (Option<&str>, Vec<&str>) {
-    let second = numbers.get(1).map(String::as_str);
-    let others = numbers.iter().enumerate().filter(|(at, _)| *at != 1);
-    (second, others.map(|(_, number)| number.as_str()).collect())
+/// The second number is the desk's, all others are mobile. The syntax of both is ASCII
+/// (RFC 4517 §3.3.31); what is not goes where the schema has an attribute for any text.
+fn spread(numbers: &[String]) -> (Vec<&str>, Option<&str>, Vec<&str>) {
+    let (ascii, others): (Vec<&str>, Vec<&str>) = numbers
+        .iter()
+        .map(String::as_str)
+        .partition(|number| number.is_ascii());
+    let second = ascii.get(1).copied();
+    let mobile = ascii.iter().enumerate().filter(|(at, _)| *at != 1);
+    (mobile.map(|(_, number)| *number).collect(), second, others)
 }
 
 fn describe_in_ad(entry: &mut Entry, person: &Person, suffix: &str) {

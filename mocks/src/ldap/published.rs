@@ -11,7 +11,7 @@ use super::{
 pub(super) const SUBSCHEMA: &str = "cn=Subschema";
 
 /// Attribute type descriptions (RFC 4512 §4.1.2): number, names, equality rule, syntax.
-const ATTRIBUTE_TYPES: [(&str, &str, &str, u16); 12] = [
+const ATTRIBUTE_TYPES: [(&str, &str, &str, u16); 13] = [
     ("2.5.4.0", "'objectClass'", "objectIdentifierMatch", 38),
     ("2.5.4.3", "( 'cn' 'commonName' )", "caseIgnoreMatch", 15),
     ("2.5.4.4", "( 'sn' 'surname' )", "caseIgnoreMatch", 15),
@@ -45,6 +45,12 @@ const ATTRIBUTE_TYPES: [(&str, &str, &str, u16); 12] = [
         "( 'homePhone' 'homeTelephoneNumber' )",
         TELEPHONE,
         50,
+    ),
+    (
+        "1.2.840.113556.1.4.647",
+        "'otherMobile'",
+        "caseIgnoreMatch",
+        15,
     ),
     ("2.5.4.13", "'description'", "caseIgnoreMatch", 15),
     ("1.3.6.1.1.16.4", "'entryUUID'", "UUIDMatch", 0),

@@ -153,7 +153,7 @@ impl Syntax {
             Self::Octets => return None,
             Self::Text | Self::ObjectClass => fold_text(text),
             Self::ExactText => fold_spaces(text),
-            Self::Telephone => telephone(text),
+            Self::Telephone => telephone(text)?,
             Self::Integer => text.trim().parse::<i64>().ok()?.to_string(),
             Self::Time => text.trim().to_ascii_uppercase(),
             Self::Uuid => text.to_ascii_lowercase().replace('-', ""),
@@ -171,7 +171,7 @@ impl Syntax {
                 Some(folded.into_bytes())
             }
             Self::ExactText => Some(squeeze_spaces(std::str::from_utf8(part).ok()?).into_bytes()),
-            Self::Telephone => Some(telephone(std::str::from_utf8(part).ok()?).into_bytes()),
+            Self::Telephone => Some(telephone(std::str::from_utf8(part).ok()?)?.into_bytes()),
             Self::Octets => Some(part.to_vec()),
             _ => None,
         }
@@ -212,10 +212,9 @@ fn squeeze_spaces(text: &str) -> String {
     squeezed
 }
 
-/// telephoneNumberMatch (RFC 4517 §4.2.29).
-fn telephone(text: &str) -> String {
-    text.chars()
-        .filter(|c| !matches!(c, ' ' | '-'))
-        .flat_map(char::to_lowercase)
-        .collect()
+/// telephoneNumberMatch (RFC 4517 §4.2.29) over the syntax's ASCII (§3.3.31).
+fn telephone(text: &str) -> Option<String> {
+    let compared = text.chars().filter(|c| !matches!(c, ' ' | '-'));
+    text.is_ascii()
+        .then(|| compared.map(|c| c.to_ascii_lowercase()).collect())
 }

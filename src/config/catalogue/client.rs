@@ -81,7 +81,7 @@ pub(super) const KEYS: &[Key] = &[
         "tenant.client.bearer.scope",
         Form::Text,
         Means("no scope is asked for"),
-        "What the token's `scope` must hold.",
+        "What the token's `scope` must hold; several, separated by blanks, must all be there.",
         "",
     ),
     key(
@@ -144,14 +144,14 @@ pub(super) const KEYS: &[Key] = &[
         "tenant.client.certificate.subject",
         Form::Text,
         Means("`sha256` or `dns` says which"),
-        "The subject (RFC 4514), as `CN=pbx,O=Example`.",
+        "The subject (RFC 4514), as `CN=pbx,O=Example`: every attribute, in this order, letter by letter. The log shows the subject of a certificate that is nobody's.",
         "",
     ),
     key(
         "tenant.client.certificate.dns",
         Form::Text,
         Means("`sha256` or `subject` says which"),
-        "A DNS name among the subject's alternative names.",
+        "A DNS name among the subject's alternative names, whole; a wildcard in the certificate matches nothing.",
         "",
     ),
 ];

@@ -127,7 +127,7 @@ pub(super) const KEYS: &[Key] = &[
         "server.tls.client_crl",
         Form::Paths,
         Means("revocation is not checked"),
-        "Revocation lists (PEM or DER) for the authorities in `client_ca`: one file, or a list of files.",
+        "Revocation lists (PEM or DER) for the authorities in `client_ca`: one file, or a list of files. With lists, a certificate of an authority without one is refused; a list that is out of date still counts, with a warning.",
         "",
     ),
     key(
@@ -148,7 +148,7 @@ pub(super) const KEYS: &[Key] = &[
         "server.proxy.client_certificate_header",
         Form::Text,
         Means("certificates are not taken from a proxy"),
-        "The header in which the proxy passes the client's certificate on: percent-encoded PEM (nginx), or `client-cert` (RFC 9440).",
+        "The header in which the proxy passes the client's certificate on: `client-cert` (RFC 9440), percent-encoded PEM (nginx), base64 (haproxy) or PEM with blanks (Apache). The proxy must check the certificate, and must not let a client's own header of this name through: `docs/clients.md` shows how.",
         "",
     ),
 ];

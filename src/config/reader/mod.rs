@@ -11,7 +11,7 @@ use std::{
 use super::{
     catalogue::{self, Key},
     document::{Node, Table, Value},
-    nearest, not_yet,
+    nearest,
     problem::{Place, Problem, quoted},
     value,
 };
@@ -257,9 +257,6 @@ impl<'t> Section<'t> {
             },
             ..self.clone()
         };
-        if let Some(missing) = not_yet::table(&inner.path) {
-            inner.problem("", missing);
-        }
         inner.refuse_unknown_keys();
         inner
     }

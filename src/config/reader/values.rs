@@ -8,7 +8,7 @@ use super::Section;
 use crate::config::{
     catalogue::{Absent, Form},
     document::{Node, Value, read_value},
-    not_yet, value,
+    value,
 };
 
 impl Section<'_> {
@@ -119,11 +119,7 @@ impl Section<'_> {
         let Form::Word(words) = self.key(name).form else {
             unreachable!("{name} is no word in the catalogue")
         };
-        let word = self.read(name, |node| value::word(node, words))?;
-        if let Some(missing) = not_yet::word(&self.key_path(name), word) {
-            self.problem(name, missing);
-        }
-        Some(word)
+        self.read(name, |node| value::word(node, words))
     }
 
     /// Some of the catalogue's words.

@@ -1,8 +1,8 @@
 //! `[[tenant.client]]`
 
-use super::{all, bearer, directory::distinguished_name, refuse_doubles, tenant::operations};
+use super::{all, bearer, refuse_doubles, tenant::operations};
 use crate::{
-    client_auth::{CertificateName, ClientConfig, Credential},
+    client_auth::{CertificateName, ClientConfig, Credential, DistinguishedName},
     config::{client_hash, problem::quoted, reader::Section},
     tenant::{Operation, Operations},
 };
@@ -169,7 +169,10 @@ fn basic(section: &Section<'_>) -> Option<Credential> {
 
 fn certificate(section: &Section<'_>) -> Option<Credential> {
     let sha256 = section.checked("sha256", fingerprint);
-    let subject = section.checked("subject", distinguished_name);
+    let subject = section.checked("subject", |text| {
+        text.parse::<DistinguishedName>()
+            .map_err(|why| format!("{why}; RFC 4514 writes CN=pbx,O=Example"))
+    });
     let dns = section.text("dns");
     let ways = ["sha256", "subject", "dns"];
     let written = ways.iter().filter(|way| section.has(way)).count();

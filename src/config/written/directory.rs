@@ -68,7 +68,7 @@ fn schema(section: &Section<'_>, kind: Option<&str>) -> Option<Schema> {
 }
 
 /// A distinguished name, as it was written.
-pub(super) fn distinguished_name(text: &str) -> Result<Box<str>, String> {
+fn distinguished_name(text: &str) -> Result<Box<str>, String> {
     match dn::normalised(text) {
         Some(name) if !name.is_empty() => Ok(text.into()),
         _ => Err("not a distinguished name (RFC 4514)".to_owned()),

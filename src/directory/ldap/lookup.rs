@@ -144,11 +144,10 @@ impl Directory {
         let dialect = self.dialect.get();
         let (phones, spellings) = (&self.terms.phones, self.plan.spellings(number, None));
         let spelt = pattern::spelt(phones, &spellings, dialect);
-        let Some(any_spelling) = pattern::in_any_spelling(phones, &spellings, number, dialect)
-        else {
-            return self.answer(self.about(number, spelt), deadline).await;
-        };
-        if dialect.is_some_and(Dialect::always_scans) {
+        let any_spelling = || pattern::in_any_spelling(phones, &spellings, number, dialect);
+        if dialect.is_some_and(Dialect::always_scans)
+            && let Some(any_spelling) = any_spelling()
+        {
             let mut question = self.about(number, Filter::Or(vec![spelt, any_spelling]));
             question.slow = true;
             return self.answer(question, deadline).await;
@@ -157,6 +156,9 @@ impl Directory {
         if !found.is_empty() {
             return Ok(found);
         }
+        let Some(any_spelling) = any_spelling() else {
+            return Ok(found);
+        };
         let mut question = self.about(number, any_spelling);
         question.slow = true;
         let scan = self.answer(question, deadline);

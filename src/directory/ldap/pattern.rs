@@ -46,32 +46,33 @@ pub(super) fn spelt(
     spellings: &[String],
     dialect: Option<&Dialect>,
 ) -> Filter {
-    Filter::Or(
-        phones
-            .iter()
-            .flat_map(|phone| {
-                let ignores_spacing = dialect.is_some_and(|d| d.ignores_spacing(phone.as_str()));
-                as_compared(spellings, ignores_spacing)
-                    .into_iter()
-                    .map(|spelling| Filter::equal(phone, spelling))
-            })
-            .collect(),
-    )
+    let squeezed = squeezed(spellings);
+    let mut filters = Vec::with_capacity(phones.len() * spellings.len());
+    for phone in phones {
+        let ignores_spacing = dialect.is_some_and(|d| d.ignores_spacing(phone.as_str()));
+        let compared = match ignores_spacing {
+            true => &squeezed,
+            false => spellings,
+        };
+        filters.extend(
+            compared
+                .iter()
+                .map(|text| Filter::equal(phone, text.as_str())),
+        );
+    }
+    Filter::Or(filters)
 }
 
-/// Spellings that an attribute compares as different.
-fn as_compared(spellings: &[String], ignores_spacing: bool) -> Vec<String> {
-    let mut compared = Vec::with_capacity(spellings.len());
+/// Spellings that differ in more than spaces and hyphens.
+fn squeezed(spellings: &[String]) -> Vec<String> {
+    let mut squeezed = Vec::with_capacity(spellings.len());
     for spelling in spellings {
-        let spelling = match ignores_spacing {
-            true => spelling.replace([' ', '-'], ""),
-            false => spelling.clone(),
-        };
-        if !compared.contains(&spelling) {
-            compared.push(spelling);
+        let text = spelling.replace([' ', '-'], "");
+        if !squeezed.contains(&text) {
+            squeezed.push(text);
         }
     }
-    compared
+    squeezed
 }
 
 /// True if one of the phone attributes has the number's digits in their order, whatever
@@ -90,10 +91,19 @@ pub(super) fn in_any_spelling(
     let mut filters = Vec::new();
     for phone in phones {
         filters.push(in_order(phone, &digits));
-        // The syntax that goes with comparing without spaces is ASCII (RFC 4517 §3.3.31).
-        if !dialect.is_some_and(|dialect| dialect.ignores_spacing(phone.as_str())) {
-            filters.extend(OTHER_ZEROS.map(|zero| in_order(phone, &with_zero(&digits, zero))));
-        }
+        // The syntax that goes with comparing without spaces is ASCII (RFC 4517 §3.3.31),
+        // which not every server enforces.
+        let is_ascii = dialect.is_some_and(|dialect| dialect.ignores_spacing(phone.as_str()));
+        let zeros = if is_ascii {
+            &OTHER_ZEROS[..1]
+        } else {
+            &OTHER_ZEROS
+        };
+        filters.extend(
+            zeros
+                .iter()
+                .map(|zero| in_order(phone, &with_zero(&digits, *zero))),
+        );
     }
     Some(Filter::Or(filters))
 }
@@ -216,7 +226,6 @@ mod tests {
     #[test]
     fn what_is_compared_without_spaces_is_asked_for_once() {
         let spellings = ["070-174 06 05", "0701740605", "070 1740605"].map(str::to_owned);
-        assert_eq!(as_compared(&spellings, true), ["0701740605"]);
-        assert_eq!(as_compared(&spellings, false), spellings);
+        assert_eq!(squeezed(&spellings), ["0701740605"]);
     }
 }

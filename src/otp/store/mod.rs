@@ -16,6 +16,7 @@ use crate::{clock::Timestamp, tenant::TenantId};
 pub mod embedded;
 pub mod engine;
 mod key;
+pub mod lock_file;
 pub mod memory;
 pub mod record;
 pub mod redis;
