@@ -336,10 +336,13 @@ fn set_next(shared: &Shared, name: &str, body: &[u8]) -> Answered {
     };
     let fault = written.meant().map_err(bad)?;
     let told = fault.describe();
+    let idle = matches!(fault, Fault::Tls(_)) && !shared.url.starts_with("https:");
     shared.world.set_next(tenant, fault);
-    Ok(ok(
-        &json!({"tenant": tenant.name, "fault": told, "next": rules(tenant)["next"]}),
-    ))
+    let mut answer = json!({"tenant": tenant.name, "fault": told, "next": rules(tenant)["next"]});
+    if idle {
+        answer["warning"] = json!("the endpoint does not speak TLS: serve with --tls");
+    }
+    Ok(ok(&answer))
 }
 
 fn reset(shared: &Shared, name: &str) -> Answered {

@@ -189,10 +189,7 @@ fn shunned(world: &World, shown: Option<Certificate>, error: &io::Error) {
         None => "the caller closed the connection during the TLS handshake".to_owned(),
     };
     let note = match shown {
-        Some(certificate) => format!(
-            "{seen}; the certificate was {}, so that was right",
-            super::bad(certificate)
-        ),
+        Some(certificate) => super::rightly(&seen, certificate),
         None => format!(
             "{seen}; a caller that is to trust the mock needs its CA, GET /ca.pem on the administration port"
         ),

@@ -47,17 +47,37 @@ const CROSSING: Duration = Duration::from_millis(25);
 /// Serves one connection until it ends; `shown` is the bad certificate that it accepted.
 async fn converse(mut stream: Stream, world: Arc<World>, shown: Option<Certificate>) {
     let mut buffer = BytesMut::with_capacity(1024);
+    let mut refusable = shown;
     loop {
         let request = match request::read(&mut stream, &mut buffer).await {
             Ok(request) => request,
-            Err(no_request) => return misunderstood(stream, &world, no_request).await,
+            Err(no_request) => {
+                if let (NoRequest::End, Some(certificate)) = (&no_request, refusable) {
+                    refused_after_handshake(&world, certificate);
+                }
+                return misunderstood(stream, &world, no_request).await;
+            }
         };
         let asked = Instant::now();
+        refusable = None;
         match answer(stream, &mut buffer, &world, request, asked, shown).await {
             Some(kept) => stream = kept,
             None => return,
         }
     }
+}
+
+/// Some callers look at the name in a certificate only when the handshake is done, and then go.
+fn refused_after_handshake(world: &World, certificate: Certificate) {
+    let seen = "the caller ended the connection after the TLS handshake, without a request";
+    let note = rightly(seen, certificate);
+    enter_event(world, Event::Tls, Bytes::new(), None, note);
+}
+
+/// A note on a bad certificate that was refused.
+fn rightly(seen: &str, certificate: Certificate) -> String {
+    let bad = bad(certificate);
+    format!("{seen}; the certificate was {bad}, so that was right")
 }
 
 /// Answers one request; the connection, when it can be used again.

@@ -158,3 +158,18 @@ async fn the_wrong_protocol_on_either_socket_is_journalled() {
             .contains("TLS handshake")
     );
 }
+
+#[tokio::test]
+async fn a_caller_that_refuses_only_after_the_handshake_is_right_as_well() {
+    let mock = tls_mock().await;
+    let fault = json!({"kind": "tls", "certificate": "wrong-name"});
+    administer(&mock, "POST", "/tenants/t1/next", Some(fault)).await;
+    let mut tls = connect(&mock, false).await.expect("a handshake");
+    tls.shutdown().await.expect("an end");
+    read_reply(&mut tls).await;
+    let calls = mock.journal().calls();
+    assert_eq!((calls.len(), calls[0].event), (1, Event::Tls));
+    assert!(calls[0].passed());
+    let note = calls[0].note.as_deref().expect("a note");
+    assert!(note.ends_with("so that was right"), "{note}");
+}
