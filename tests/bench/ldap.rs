@@ -191,15 +191,6 @@ async fn search(slapd: &Slapd) -> bool {
         .expect("a filter")
         .1;
     println!("filter: {filter}");
-    let started = cpu_time();
-    for place in 0..20_000 {
-        let number = plan().read(&number(place)).expect("a number");
-        std::hint::black_box(plan().spellings(&number, None));
-    }
-    println!(
-        "spelling a number: {:.1} µs",
-        (cpu_time() - started) * 1e6 / 20_000.0
-    );
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let (filter, ldap) = (Arc::new(filter.clone()), ldap.clone());
