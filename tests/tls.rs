@@ -326,7 +326,7 @@ async fn told_to_stop_an_http_2_connection_is_finished() {
     assert!(start.elapsed() < Duration::from_secs(5));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn certificates_are_rotated_under_load_without_a_failed_call() {
     let (old, new) = (Authority::new("old"), Authority::new("new"));
     let folder = crowd();

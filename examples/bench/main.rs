@@ -16,6 +16,7 @@
 use std::{env, process::ExitCode};
 
 mod bare;
+mod credentials;
 mod figures;
 mod load;
 mod people;
@@ -30,7 +31,13 @@ fn main() -> ExitCode {
         .collect::<Vec<_>>()
         .as_slice()
     {
-        ["bare"] => bare::serve(),
+        ["bare"] => bare::serve(bare::Extra::Nothing),
+        ["bare-token", keys] => bare::serve(bare::Extra::token(keys)),
+        ["bare-tls", folder] => bare::serve(bare::Extra::tls(folder)),
+        ["credentials", callotp] => match credentials::run(callotp) {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        },
         [callotp] => rounds::run(callotp, 1_000_000),
         [callotp, people] => rounds::run(callotp, people.parse().unwrap()),
         _ => {

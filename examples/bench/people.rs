@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io::{BufWriter, Write as _},
     path::{Path, PathBuf},
+    process::{Command, Stdio},
 };
 
 /// The number of person `index`. Real numbers are not called: all stays on loopback.
@@ -68,4 +69,19 @@ operations = ["getOTP", "validate"]
 basic = {{ username = "pbx", password_hash = "{hash}" }}
 "#
     )
+}
+
+/// The hash of the phone system's password, as the program itself makes it.
+pub fn hash(callotp: &str) -> String {
+    let mut child = Command::new(callotp)
+        .arg("hash-password")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"secret\n").unwrap();
+    String::from_utf8(child.wait_with_output().unwrap().stdout)
+        .unwrap()
+        .trim()
+        .to_owned()
 }

@@ -2,7 +2,6 @@
 
 use std::{
     env, fs,
-    io::Write as _,
     net::SocketAddr,
     path::Path,
     process::{Command, ExitCode, Stdio},
@@ -11,6 +10,7 @@ use std::{
 };
 
 use super::{
+    credentials,
     figures::{judged, median},
     load::{self, Seen, request},
     people,
@@ -69,13 +69,13 @@ impl Comparison {
     }
 }
 
-struct Measured {
+pub struct Measured {
     /// Microseconds per call.
-    cpu: f64,
+    pub cpu: f64,
     seen: Seen,
 }
 
-fn measure(server: &Server, requests: &[Vec<u8>]) -> Measured {
+pub fn measure(server: &Server, requests: &[Vec<u8>]) -> Measured {
     let before = server.cpu();
     let seen = load::run(server.address, requests);
     // The log is written a moment later, and counts.
@@ -88,7 +88,7 @@ pub fn run(callotp: &str, people: usize) -> ExitCode {
     let folder = tempfile::tempdir().unwrap();
     pin_to_second_core();
     let mut held = start(callotp, folder.path());
-    let hash = hash(callotp);
+    let hash = people::hash(callotp);
     println!("\nwriting a directory of {people} people");
     let config = people::write(folder.path(), people, &hash);
     let me = env::current_exe().unwrap();
@@ -109,6 +109,9 @@ pub fn run(callotp: &str, people: usize) -> ExitCode {
     );
     held &= calls(&bare, &ours, people);
     held &= memory(&ours, people);
+    drop((bare, ours));
+    println!();
+    held &= credentials::run(callotp);
     if held {
         ExitCode::SUCCESS
     } else {
@@ -221,20 +224,6 @@ fn first_answer(address: SocketAddr) {
         &[request("getOTP", "{\"phonenumber\":\"+46701740605\"}")],
     );
     assert_eq!(seen.answers.len(), 1);
-}
-
-fn hash(callotp: &str) -> String {
-    let mut child = Command::new(callotp)
-        .arg("hash-password")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(b"secret\n").unwrap();
-    String::from_utf8(child.wait_with_output().unwrap().stdout)
-        .unwrap()
-        .trim()
-        .to_owned()
 }
 
 /// The load runs here; the servers have the first core to themselves.
