@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq as _;
 use crate::{
     client_auth::Peer,
     directory::DirectoryHealth,
-    otp::store::{Lock, OtpStore},
+    otp::store::{Counts, OtpStore, StoreKey, lock_file},
     server::Handler,
     tenant::TenantId,
 };
@@ -25,7 +25,7 @@ pub trait Running: Send + Sync + 'static {
     /// Every tenant's directory and its state.
     fn directories(&self) -> Vec<(TenantId, DirectoryHealth)>;
     /// The metrics in Prometheus' text format.
-    fn metrics(&self, counts: crate::otp::store::Counts) -> String;
+    fn metrics(&self, counts: Counts) -> String;
 }
 
 /// Answers on the private listener.
@@ -34,8 +34,9 @@ pub struct Admin<R> {
     pub running: Arc<R>,
     /// Its store.
     pub store: Arc<dyn OtpStore>,
-    /// What whoever lists or ends locks must show: only who can read the key file knows it.
-    pub token: [u8; 16],
+    /// What its locks are filed under. Whoever lists or changes them must show that the key
+    /// file is readable to them.
+    pub keys: Arc<StoreKey>,
 }
 
 /// `/readyz`
@@ -53,20 +54,6 @@ struct Part {
     detail: String,
 }
 
-/// One lock, as `callotp locks` reads it.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct LockLine {
-    /// The tenant.
-    pub tenant: String,
-    /// The user's name.
-    pub user: String,
-    /// Milliseconds since the Unix epoch.
-    pub since: u64,
-    /// Milliseconds since the Unix epoch; absent for a lock that an administrator ends.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<u64>,
-}
-
 /// What `callotp locks unlock` sends.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Unlock {
@@ -77,15 +64,15 @@ pub struct Unlock {
     pub tenant: Option<String>,
 }
 
-/// What it gets back.
+/// What a change of locks gets back.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Unlocked {
-    /// How many locks ended.
-    pub unlocked: usize,
+pub struct Changed {
+    /// How many locks are other than before.
+    pub changed: usize,
 }
 
-/// Bytes of a request body.
-const BODY: usize = 16 * 1024;
+/// Bytes of a request body: some ten thousand locks.
+const BODY: usize = 4 << 20;
 
 impl<R: Running> Handler for Admin<R> {
     async fn handle(
@@ -103,7 +90,10 @@ impl<R: Running> Handler for Admin<R> {
             (&Method::POST, "/locks/unlock") if self.may_see_locks(&request) => {
                 self.unlock(request).await
             }
-            (_, "/locks" | "/locks/unlock") => {
+            (&Method::POST, "/locks/import") if self.may_see_locks(&request) => {
+                self.import(request).await
+            }
+            (_, "/locks" | "/locks/unlock" | "/locks/import") => {
                 plain(StatusCode::FORBIDDEN, "use `callotp locks`\n".to_owned())
             }
             _ => plain(
@@ -172,20 +162,36 @@ impl<R: Running> Admin<R> {
             .headers()
             .get(AUTHORIZATION)
             .map(HeaderValue::as_bytes);
-        let expected = bearer(&self.token);
+        let expected = bearer(&self.keys);
         shown.is_some_and(|shown| shown.ct_eq(expected.as_bytes()).into())
     }
 
     async fn locks(&self) -> Response<Full<Bytes>> {
         match self.store.locks().await {
-            Ok(locks) => json(StatusCode::OK, &locks.iter().map(line).collect::<Vec<_>>()),
+            Ok(locks) => plain(StatusCode::OK, lock_file::write(&locks, &self.keys)),
             Err(fault) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{fault}\n")),
         }
     }
 
+    async fn import(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let body = body(request).await.unwrap_or_default();
+        let read = lock_file::read(&String::from_utf8_lossy(&body), &self.keys);
+        let locks = match read {
+            Ok(locks) => locks,
+            Err(error) => return plain(StatusCode::BAD_REQUEST, format!("{error}\n")),
+        };
+        let mut changed = 0;
+        for lock in &locks {
+            match self.store.lock(lock).await {
+                Ok(new) => changed += usize::from(new),
+                Err(fault) => return plain(StatusCode::SERVICE_UNAVAILABLE, format!("{fault}\n")),
+            }
+        }
+        json(StatusCode::OK, &Changed { changed })
+    }
+
     async fn unlock(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let body = Limited::new(request.into_body(), BODY).collect().await;
-        let asked = body.ok().map(|body| body.to_bytes());
+        let asked = body(request).await;
         let asked = asked.and_then(|body| serde_json::from_slice::<Unlock>(&body).ok());
         let Some(Unlock { user, tenant }) = asked else {
             return plain(
@@ -195,26 +201,23 @@ impl<R: Running> Admin<R> {
         };
         let tenant = tenant.as_deref().map(TenantId::new);
         match self.store.unlock(tenant.as_ref(), &user).await {
-            Ok(unlocked) => json(StatusCode::OK, &Unlocked { unlocked }),
+            Ok(changed) => json(StatusCode::OK, &Changed { changed }),
             Err(fault) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{fault}\n")),
         }
     }
 }
 
 /// The `Authorization` header that opens the locks.
-pub fn bearer(token: &[u8; 16]) -> String {
+pub fn bearer(keys: &StoreKey) -> String {
+    let token = keys.administration();
     token.iter().fold("Bearer ".to_owned(), |text, byte| {
         text + &format!("{byte:02x}")
     })
 }
 
-fn line(lock: &Lock) -> LockLine {
-    LockLine {
-        tenant: lock.tenant.to_string(),
-        user: lock.name.to_string(),
-        since: lock.since.as_millis(),
-        until: lock.until.map(crate::clock::Timestamp::as_millis),
-    }
+async fn body(request: Request<Incoming>) -> Option<Bytes> {
+    let body = Limited::new(request.into_body(), BODY).collect().await;
+    body.ok().map(http_body_util::Collected::to_bytes)
 }
 
 fn plain(status: StatusCode, text: String) -> Response<Full<Bytes>> {

@@ -12,6 +12,10 @@ use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{self, SignalKind};
 use tracing_subscriber::EnvFilter;
 
+use self::{
+    locks::LocksCommand,
+    reports::{ExplainCommand, PhonesCommand},
+};
 use crate::{
     app::{App, Reloader, Surroundings},
     check,
@@ -27,6 +31,9 @@ use crate::{
         log::{Events, Format},
     },
 };
+
+mod locks;
+mod reports;
 
 /// One-time passwords by phone call: issues an OTP for a calling number, and validates it at login.
 #[derive(Parser)]
@@ -44,6 +51,12 @@ enum Command {
     Check(ConfigFile),
     /// Can everything in the configuration be reached? Asks directories, stores and issuers.
     Doctor(ConfigFile),
+    /// Why would this number be refused? Looks it up, and issues nothing.
+    Explain(ExplainCommand),
+    /// Which users cannot be served: no number, unreadable, ambiguous, slow to find?
+    Phones(PhonesCommand),
+    /// Who is locked? Ends, exports and imports locks, of a running server too.
+    Locks(LocksCommand),
     /// Turn a client's password, read from standard input, into the hash for the configuration.
     HashPassword,
 }
@@ -104,6 +117,9 @@ impl Cli {
             Command::Serve(serve) => serve.run().await,
             Command::Check(file) => check(&file.config),
             Command::Doctor(file) => examine(&file.config).await,
+            Command::Explain(command) => command.run().await,
+            Command::Phones(command) => command.run().await,
+            Command::Locks(command) => command.run().await,
             Command::HashPassword => hash_password(),
         }
     }

@@ -6,15 +6,17 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     check::check,
     client_auth::{BearerConfig, Credential, LEEWAY, reach_issuer},
-    clock::{Clock, Timestamp},
+    clock::{Clock, SystemEntropy, Timestamp},
     config::{Config, DirectorySource, TenantConfig},
     directory::ldap::doctor as ldap,
     finding::Finding,
+    otp::store::StoreError,
 };
 
 /// Looks at everything that `config` names.
 pub async fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Finding> {
     let mut findings = check(config, clock);
+    findings.push(examine_store(config, clock).await);
     for tenant in &config.tenants {
         findings.extend(examine_directory(tenant, clock).await);
         for (whose, bearer) in issuers(tenant) {
@@ -22,6 +24,28 @@ pub async fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Opens the store as the server would. One that the running server has open is in good hands.
+async fn examine_store(config: &Config, clock: &Arc<dyn Clock>) -> Finding {
+    let subject = "store";
+    let engine = &config.store.engine;
+    let opened = match engine.key(config.store.key_file.as_deref(), &SystemEntropy) {
+        Err(error) => return Finding::broken(subject, error.to_string(), ""),
+        Ok((keys, _)) => {
+            engine
+                .open(&keys, Arc::clone(clock), Arc::new(SystemEntropy))
+                .await
+        }
+    };
+    match opened {
+        Ok(store) => match store.check().await {
+            Ok(()) => Finding::good(subject, "it can be opened, and decides"),
+            Err(fault) => Finding::broken(subject, fault.to_string(), ""),
+        },
+        Err(error @ StoreError::InUse(_)) => Finding::good(subject, error.to_string()),
+        Err(error) => Finding::broken(subject, error.to_string(), ""),
+    }
 }
 
 async fn examine_directory(tenant: &TenantConfig, clock: &Arc<dyn Clock>) -> Vec<Finding> {

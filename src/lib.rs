@@ -33,6 +33,7 @@ pub mod cli;
 pub mod config;
 pub mod doctor;
 pub mod explain;
+pub mod locks;
 pub mod phones;
 pub mod shutdown;
 pub mod telemetry;

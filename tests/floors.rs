@@ -18,6 +18,7 @@ const FLOORS: [(u8, &[&str]); 6] = [
             "doctor",
             "explain",
             "phones",
+            "locks",
         ],
     ),
     (4, &["server", "tls", "admin", "shutdown"]),
