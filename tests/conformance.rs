@@ -13,11 +13,16 @@ use callotp_conformance::{
     run,
     secret::{Number, Secret},
     selection::{Rate, Selection},
-    target::{Auth, BaseUrl, OtherTenant, Target, Validate},
+    target::{Auth, BaseUrl, ClientCertificate, OtherTenant, Target, Validate},
 };
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use tempfile::TempDir;
 
-use crate::stage::{self, Setting};
+use crate::stage::{
+    self, Setting,
+    authority::{Authority, Wish},
+    issuer::{IssuerServer, SigningKey},
+};
 
 /// The program, serving two tenants from a folder of its own; killed when dropped.
 struct Serving {
@@ -35,13 +40,32 @@ impl Drop for Serving {
 
 impl Serving {
     fn start(setting: &Setting) -> Self {
+        Self::with_client(setting, None, |_| {})
+    }
+
+    /// The same, with clients known by something else than Basic, and files beside it.
+    fn with_client(
+        setting: &Setting,
+        client: Option<&str>,
+        files: impl FnOnce(&std::path::Path),
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let write = |name: &str, text: &str| {
             fs::write(folder.path().join(name), text).expect("a written file");
         };
         write("people.ldif", &setting.people);
         write("others.ldif", OTHERS);
-        write("callotp.toml", &setting.toml());
+        let basic = format!(
+            "basic = {{ username = \"pbx\", password_hash = \"{}\" }}",
+            stage::HASH
+        );
+        let toml = setting.toml();
+        assert!(toml.contains(&basic), "{toml}");
+        write(
+            "callotp.toml",
+            &toml.replace(&basic, client.unwrap_or(&basic)),
+        );
+        files(folder.path());
         let mut child = Command::new(env!("CARGO_BIN_EXE_callotp"))
             .args(["serve", "--config"])
             .arg(folder.path().join("callotp.toml"))
@@ -155,6 +179,70 @@ async fn the_whole_hardened_profile_holds_over_http_with_basic() {
     let serving = Serving::start(&two_tenants(""));
     flawless(
         &judged(&serving.target()).await,
+        &["method.allow", "tls.version", "tls.chain", "backend.down"],
+    );
+}
+
+const TLS: &str = "[server.tls]\ncertificate = \"server.pem\"\nprivate_key = \"server.key\"\n";
+
+/// The target over TLS, its authority known.
+fn over_tls(serving: &Serving, authority: &Authority) -> Target {
+    let mut target = serving.target();
+    target.url.tls = true;
+    target.url.host = "localhost".to_owned();
+    target.ca = vec![certificate(&authority.pem)];
+    target
+}
+
+fn certificate(pem: &str) -> CertificateDer<'static> {
+    CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_whole_hardened_profile_holds_over_https_with_basic() {
+    let ours = Authority::new("ours");
+    let serving = Serving::with_client(&two_tenants(TLS), None, |folder| {
+        ours.issue(&Wish::server()).write(folder, "server");
+    });
+    let report = judged(&over_tls(&serving, &ours)).await;
+    flawless(&report, &["method.allow", "backend.down"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_whole_hardened_profile_holds_over_https_with_certificates() {
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let client = theirs.client("pbx");
+    let known = format!("certificate = {{ sha256 = \"{}\" }}", client.sha256());
+    let server = format!("{TLS}client_ca = \"clients.pem\"\n");
+    let serving = Serving::with_client(&two_tenants(&server), Some(&known), |folder| {
+        ours.issue(&Wish::server()).write(folder, "server");
+        fs::write(folder.join("clients.pem"), &theirs.pem).expect("a written file");
+    });
+    let mut target = over_tls(&serving, &ours);
+    target.auth = Auth::Certificate(ClientCertificate {
+        chain: vec![certificate(&client.pem)],
+        key: PrivateKeyDer::from_pem_slice(client.key.as_bytes()).expect("a key"),
+    });
+    let report = judged(&target).await;
+    flawless(
+        &report,
+        &["method.allow", "auth.scheme-case", "backend.down"],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_whole_hardened_profile_holds_over_http_with_bearer() {
+    let key = SigningKey::new("es", jsonwebtoken::Algorithm::ES256);
+    let issuer = IssuerServer::start(&[&key]).await;
+    let client = format!("bearer = {}", issuer.bearer());
+    let serving = Serving::with_client(&two_tenants(""), Some(&client), |_| {});
+    // The program has the machine's clock: a token for a long time to come.
+    let lasting = serde_json::json!({ "iat": 1_700_000_000_u64, "exp": 4_000_000_000_u64 });
+    let mut target = serving.target();
+    target.auth = Auth::Bearer(Secret::new(key.token(&issuer.name(), &lasting)));
+    let report = judged(&target).await;
+    flawless(
+        &report,
         &["method.allow", "tls.version", "tls.chain", "backend.down"],
     );
 }
