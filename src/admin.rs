@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq as _;
 use crate::{
     client_auth::Peer,
     directory::DirectoryHealth,
-    otp::store::{Lock, OtpStore},
+    otp::store::{Lock, OtpStore, StoreKey, lock_file},
     server::Handler,
     tenant::TenantId,
 };
@@ -34,8 +34,9 @@ pub struct Admin<R> {
     pub running: Arc<R>,
     /// Its store.
     pub store: Arc<dyn OtpStore>,
-    /// What whoever lists or ends locks must show: only who can read the key file knows it.
-    pub token: [u8; 16],
+    /// The store's key. Whoever lists or ends locks must show what only those know who can
+    /// read its file.
+    pub keys: Arc<StoreKey>,
 }
 
 /// `/readyz`
@@ -84,8 +85,17 @@ pub struct Unlocked {
     pub unlocked: usize,
 }
 
+/// What `callotp locks import` gets back.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Imported {
+    /// How many locks are in force that were not before.
+    pub locked: usize,
+}
+
 /// Bytes of a request body.
 const BODY: usize = 16 * 1024;
+/// Bytes of a text of locks: some hundred thousand of them.
+const LOCKS: usize = 64 << 20;
 
 impl<R: Running> Handler for Admin<R> {
     async fn handle(
@@ -103,7 +113,11 @@ impl<R: Running> Handler for Admin<R> {
             (&Method::POST, "/locks/unlock") if self.may_see_locks(&request) => {
                 self.unlock(request).await
             }
-            (_, "/locks" | "/locks/unlock") => {
+            (&Method::GET, "/locks/export") if self.may_see_locks(&request) => self.export().await,
+            (&Method::POST, "/locks/import") if self.may_see_locks(&request) => {
+                self.import(request).await
+            }
+            (_, "/locks" | "/locks/unlock" | "/locks/export" | "/locks/import") => {
                 plain(StatusCode::FORBIDDEN, "use `callotp locks`\n".to_owned())
             }
             _ => plain(
@@ -172,13 +186,16 @@ impl<R: Running> Admin<R> {
             .headers()
             .get(AUTHORIZATION)
             .map(HeaderValue::as_bytes);
-        let expected = bearer(&self.token);
+        let expected = bearer(&self.keys.administration());
         shown.is_some_and(|shown| shown.ct_eq(expected.as_bytes()).into())
     }
 
     async fn locks(&self) -> Response<Full<Bytes>> {
         match self.store.locks().await {
-            Ok(locks) => json(StatusCode::OK, &locks.iter().map(line).collect::<Vec<_>>()),
+            Ok(locks) => json(
+                StatusCode::OK,
+                &locks.iter().map(LockLine::from).collect::<Vec<_>>(),
+            ),
             Err(fault) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{fault}\n")),
         }
     }
@@ -201,6 +218,32 @@ impl<R: Running> Admin<R> {
     }
 }
 
+impl<R: Running> Admin<R> {
+    async fn export(&self) -> Response<Full<Bytes>> {
+        match self.store.locks().await {
+            Ok(locks) => plain(StatusCode::OK, lock_file::write(&locks, &self.keys)),
+            Err(fault) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{fault}\n")),
+        }
+    }
+
+    async fn import(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let body = Limited::new(request.into_body(), LOCKS).collect().await;
+        let text = body.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned());
+        let locks = match lock_file::read(&text.unwrap_or_default(), &self.keys) {
+            Ok(locks) => locks,
+            Err(error) => return plain(StatusCode::BAD_REQUEST, format!("{error}\n")),
+        };
+        let mut locked = 0;
+        for lock in locks {
+            match self.store.lock(&lock).await {
+                Ok(changed) => locked += usize::from(changed),
+                Err(fault) => return plain(StatusCode::SERVICE_UNAVAILABLE, format!("{fault}\n")),
+            }
+        }
+        json(StatusCode::OK, &Imported { locked })
+    }
+}
+
 /// The `Authorization` header that opens the locks.
 pub fn bearer(token: &[u8; 16]) -> String {
     token.iter().fold("Bearer ".to_owned(), |text, byte| {
@@ -208,12 +251,14 @@ pub fn bearer(token: &[u8; 16]) -> String {
     })
 }
 
-fn line(lock: &Lock) -> LockLine {
-    LockLine {
-        tenant: lock.tenant.to_string(),
-        user: lock.name.to_string(),
-        since: lock.since.as_millis(),
-        until: lock.until.map(crate::clock::Timestamp::as_millis),
+impl From<&Lock> for LockLine {
+    fn from(lock: &Lock) -> Self {
+        Self {
+            tenant: lock.tenant.to_string(),
+            user: lock.name.to_string(),
+            since: lock.since.as_millis(),
+            until: lock.until.map(crate::clock::Timestamp::as_millis),
+        }
     }
 }
 

@@ -203,7 +203,7 @@ impl App {
                     door: Arc::clone(&door),
                 }),
                 store: Arc::clone(&parts.store),
-                token: parts.keys.administration(),
+                keys: Arc::clone(&parts.keys),
             };
             let server = parts.server(listener, Arc::new(admin), &config.server);
             let server = Server {

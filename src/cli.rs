@@ -19,6 +19,7 @@ use crate::{
     config::{self, Config, Environment},
     doctor,
     finding::{Finding, Severity},
+    locks::{Locks, LocksError},
     password_hash,
     secret::Secret,
     shutdown,
@@ -44,8 +45,33 @@ enum Command {
     Check(ConfigFile),
     /// Can everything in the configuration be reached? Asks directories, stores and issuers.
     Doctor(ConfigFile),
+    /// Who is locked, and the end of it; works while the server runs.
+    Locks(LocksCommand),
     /// Turn a client's password, read from standard input, into the hash for the configuration.
     HashPassword,
+}
+
+#[derive(Args)]
+struct LocksCommand {
+    #[command(flatten)]
+    file: ConfigFile,
+    #[command(subcommand)]
+    action: Option<LocksAction>,
+}
+
+#[derive(Subcommand)]
+enum LocksAction {
+    /// Every lock in force: tenant, user, since and until when (the default).
+    List,
+    /// End the locks of a user, and forget the failures.
+    Unlock {
+        /// The user's name, in any case.
+        user: String,
+    },
+    /// Write the locks to standard output, for another store.
+    Export,
+    /// Put the locks in force that `export` wrote, read from standard input.
+    Import,
 }
 
 #[derive(Args)]
@@ -104,6 +130,7 @@ impl Cli {
             Command::Serve(serve) => serve.run().await,
             Command::Check(file) => check(&file.config),
             Command::Doctor(file) => examine(&file.config).await,
+            Command::Locks(command) => command.run().await,
             Command::HashPassword => hash_password(),
         }
     }
@@ -164,6 +191,51 @@ fn is_broken(findings: &[Finding]) -> bool {
     findings
         .iter()
         .any(|finding| finding.severity == Severity::Broken)
+}
+
+impl LocksCommand {
+    async fn run(self) -> Outcome {
+        let config = match load(&self.file.config) {
+            Ok(config) => config,
+            Err(outcome) => return outcome,
+        };
+        let done = self.act(&config).await;
+        done.unwrap_or_else(|error| {
+            complain(&error.to_string());
+            Outcome::Failed
+        })
+    }
+
+    async fn act(self, config: &Config) -> Result<Outcome, LocksError> {
+        let locks = Locks::of(config).await?;
+        Ok(match self.action.unwrap_or(LocksAction::List) {
+            LocksAction::List => {
+                let lines = locks.list().await?;
+                let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+                match lines.is_empty() {
+                    true => say("nobody is locked"),
+                    false => say(&lines.join("\n")),
+                }
+            }
+            LocksAction::Unlock { user } => match locks.unlock(&user).await? {
+                0 => {
+                    complain(&format!("{user} is not locked"));
+                    Outcome::Failed
+                }
+                ended => say(&format!("{user}: {ended} unlocked")),
+            },
+            LocksAction::Export => say(locks.export().await?.trim_end()),
+            LocksAction::Import => {
+                let mut text = String::new();
+                if let Err(error) = io::stdin().read_to_string(&mut text) {
+                    complain(&format!("standard input: {error}"));
+                    return Ok(Outcome::Failed);
+                }
+                let locked = locks.import(&text).await?;
+                say(&format!("{locked} locked that were not"))
+            }
+        })
+    }
 }
 
 impl Serve {

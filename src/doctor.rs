@@ -6,15 +6,20 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     check::check,
     client_auth::{BearerConfig, Credential, LEEWAY, reach_issuer},
-    clock::{Clock, Timestamp},
-    config::{Config, DirectorySource, TenantConfig},
+    clock::{Clock, SystemEntropy, Timestamp},
+    config::{Config, DirectorySource, EngineConfig, TenantConfig},
     directory::ldap::doctor as ldap,
     finding::Finding,
+    otp::store::{
+        StoreKey,
+        redis::{RedisStore, TimeSource},
+    },
 };
 
 /// Looks at everything that `config` names.
 pub async fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Finding> {
     let mut findings = check(config, clock);
+    findings.extend(examine_store(config).await);
     for tenant in &config.tenants {
         findings.extend(examine_directory(tenant, clock).await);
         for (whose, bearer) in issuers(tenant) {
@@ -22,6 +27,23 @@ pub async fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Everything that a start would find wrong with a shared store.
+async fn examine_store(config: &Config) -> Option<Finding> {
+    let (EngineConfig::Redis(redis), Some(key_file)) =
+        (&config.store.engine, &config.store.key_file)
+    else {
+        return None;
+    };
+    // A key file that cannot be read has been found before.
+    let (key, _) = StoreKey::load(key_file, None).ok()?;
+    let entropy = Arc::new(SystemEntropy);
+    let opened = RedisStore::open(redis, &key, TimeSource::Server, entropy).await;
+    Some(match opened {
+        Ok(_) => Finding::good("store", "redis takes every decision"),
+        Err(error) => Finding::broken("store", error.to_string(), ""),
+    })
 }
 
 async fn examine_directory(tenant: &TenantConfig, clock: &Arc<dyn Clock>) -> Vec<Finding> {

@@ -49,6 +49,7 @@ pub mod otp;
 // 0
 pub mod clock;
 pub mod finding;
+pub mod locks;
 pub mod password_hash;
 pub mod phone_number;
 pub mod secret;

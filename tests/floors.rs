@@ -17,6 +17,7 @@ const FLOORS: [(u8, &[&str]); 6] = [
             "check",
             "doctor",
             "explain",
+            "locks",
             "phones",
         ],
     ),
