@@ -2,11 +2,58 @@
 
 use std::sync::Arc;
 
-use crate::{clock::Clock, config::Config, finding::Finding, tls::Loaded};
+use crate::{
+    clock::Clock,
+    config::{Config, EngineConfig, StoreConfig},
+    finding::Finding,
+    otp::store::{KeyError, StoreError, StoreKey, embedded::EmbeddedStore},
+    tls::Loaded,
+};
 
 /// Reads the files that `config` names, those of secrets left out, which have been read, and
 /// looks them over. Uses no network.
 pub fn check(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Finding> {
+    let mut findings = check_store(&config.store);
+    findings.extend(check_tls(config, clock));
+    findings
+}
+
+/// The key file, and the store's own if it is one.
+fn check_store(config: &StoreConfig) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let Some(path) = &config.key_file else {
+        return findings;
+    };
+    let key = match StoreKey::load(path, None) {
+        Ok((key, warning)) => {
+            findings.extend(warning.map(|warning| {
+                Finding::unwise("store", warning, format!("chmod 600 {}", path.display()))
+            }));
+            key
+        }
+        // Made at the start, where a server has the store to itself.
+        Err(KeyError::Absent(_)) if !matches!(config.engine, EngineConfig::Redis(_)) => {
+            return findings;
+        }
+        Err(error) => {
+            findings.push(Finding::broken("store", error.to_string(), ""));
+            return findings;
+        }
+    };
+    if let EngineConfig::Embedded { path } = &config.engine {
+        findings.push(match EmbeddedStore::examine(path, &key) {
+            Ok(true) => Finding::good("store", format!("{} is whole", path.display())),
+            Ok(false) => Finding::good("store", format!("{} will be made", path.display())),
+            Err(StoreError::InUse(path)) => {
+                Finding::good("store", format!("{} is in use", path.display()))
+            }
+            Err(error) => Finding::broken("store", error.to_string(), ""),
+        });
+    }
+    findings
+}
+
+fn check_tls(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Finding> {
     let Some(tls) = &config.server.tls else {
         return Vec::new();
     };

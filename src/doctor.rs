@@ -7,16 +7,19 @@ use crate::{
     check::check,
     client_auth::{BearerConfig, Credential, LEEWAY, reach_issuer},
     clock::{Clock, SystemEntropy, Timestamp},
-    config::{Config, DirectorySource, TenantConfig},
+    config::{Config, DirectorySource, EngineConfig, TenantConfig},
     directory::ldap::doctor as ldap,
     finding::Finding,
-    otp::store::StoreError,
+    otp::store::{
+        StoreKey,
+        redis::{RedisStore, TimeSource},
+    },
 };
 
 /// Looks at everything that `config` names.
 pub async fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Finding> {
     let mut findings = check(config, clock);
-    findings.push(examine_store(config, clock).await);
+    findings.extend(examine_store(config).await);
     for tenant in &config.tenants {
         findings.extend(examine_directory(tenant, clock).await);
         for (whose, bearer) in issuers(tenant) {
@@ -26,26 +29,21 @@ pub async fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Finding> {
     findings
 }
 
-/// Opens the store as the server would. One that the running server has open is in good hands.
-async fn examine_store(config: &Config, clock: &Arc<dyn Clock>) -> Finding {
-    let subject = "store";
-    let engine = &config.store.engine;
-    let opened = match engine.key(config.store.key_file.as_deref(), &SystemEntropy) {
-        Err(error) => return Finding::broken(subject, error.to_string(), ""),
-        Ok((keys, _)) => {
-            engine
-                .open(&keys, Arc::clone(clock), Arc::new(SystemEntropy))
-                .await
-        }
+/// Everything that a start would find wrong with a shared store.
+async fn examine_store(config: &Config) -> Option<Finding> {
+    let (EngineConfig::Redis(redis), Some(key_file)) =
+        (&config.store.engine, &config.store.key_file)
+    else {
+        return None;
     };
-    match opened {
-        Ok(store) => match store.check().await {
-            Ok(()) => Finding::good(subject, "it can be opened, and decides"),
-            Err(fault) => Finding::broken(subject, fault.to_string(), ""),
-        },
-        Err(error @ StoreError::InUse(_)) => Finding::good(subject, error.to_string()),
-        Err(error) => Finding::broken(subject, error.to_string(), ""),
-    }
+    // A key file that cannot be read has been found before.
+    let (key, _) = StoreKey::load(key_file, None).ok()?;
+    let entropy = Arc::new(SystemEntropy);
+    let opened = RedisStore::open(redis, &key, TimeSource::Server, entropy).await;
+    Some(match opened {
+        Ok(_) => Finding::good("store", "redis takes every decision"),
+        Err(error) => Finding::broken("store", error.to_string(), ""),
+    })
 }
 
 async fn examine_directory(tenant: &TenantConfig, clock: &Arc<dyn Clock>) -> Vec<Finding> {

@@ -72,7 +72,7 @@ impl Locks {
             .key_file
             .as_deref()
             .ok_or(LocksError::NoKeyFile)?;
-        let (keys, _) = engine.key(Some(key_file), &SystemEntropy)?;
+        let (keys, _) = StoreKey::load(key_file, None)?;
         let admin = config.server.admin_listen.ok_or(LocksError::NoAdmin);
         let holder = match engine {
             EngineConfig::Memory => Holder::Running(admin?),

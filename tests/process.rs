@@ -406,7 +406,7 @@ async fn an_administrator_lists_exports_and_ends_locks_while_the_server_runs_and
     assert!(strangers.starts_with("HTTP/1.1 403"), "{strangers}");
     let (code, list) = said(&["locks", "--config", path], "");
     assert!(
-        code == Some(0) && list.contains("t1\tada\tsince"),
+        code == Some(0) && list.contains("t1\tada\t20"),
         "{code:?} {list}"
     );
     let (_, exported) = said(&["locks", "--config", path, "export"], "");
@@ -429,7 +429,7 @@ async fn an_administrator_lists_exports_and_ends_locks_while_the_server_runs_and
     serving.signal("TERM");
     assert_eq!(serving.end().2, Some(0));
     let (_, list) = said(&["locks", "--config", path, "list"], "");
-    assert!(list.contains("t1\tada\tsince"), "{list}");
+    assert!(list.contains("t1\tada\t20"), "{list}");
     let (code, said) = said(&["locks", "--config", path, "unlock", "nobody"], "");
     assert_eq!(code, Some(1), "{said}");
 }

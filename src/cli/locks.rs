@@ -67,7 +67,7 @@ async fn act(locks: &Locks, action: Action) -> Result<Outcome, LocksError> {
                 complain(&format!("{user} is not locked"));
                 Outcome::Failed
             }
-            ended => say(&format!("{user}: {ended} locks ended")),
+            ended => say(&format!("{user}: {ended} unlocked")),
         },
         Action::Import => {
             let mut text = String::new();
@@ -83,17 +83,18 @@ async fn act(locks: &Locks, action: Action) -> Result<Outcome, LocksError> {
     })
 }
 
+/// Columns with tabs between them, for people and for `cut`.
 fn list(locks: &[Lock]) -> Outcome {
     if locks.is_empty() {
         return say("nobody is locked");
     }
     for lock in locks {
         let until = match lock.until {
-            Some(until) => format!("until {}", moment(until)),
-            None => "until it is ended with `locks unlock`".to_owned(),
+            Some(until) => moment(until),
+            None => "an administrator ends it".to_owned(),
         };
         let (tenant, name, since) = (&lock.tenant, &lock.name, moment(lock.since));
-        if say(&format!("{tenant}\t{name}\tsince {since}\t{until}")) != Outcome::Done {
+        if say(&format!("{tenant}\t{name}\t{since}\t{until}")) != Outcome::Done {
             return Outcome::Failed;
         }
     }

@@ -21,6 +21,11 @@ const PEOPLE: usize = 40;
 
 /// A folder with people, a key and a configuration whose `[store]` has these lines.
 fn folder(store: &str) -> TempDir {
+    folder_with_admin(0, store)
+}
+
+/// The same, with the private listener on this port.
+fn folder_with_admin(admin: u16, store: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let mut people = "version: 1\n".to_owned();
     for person in 0..PEOPLE {
@@ -34,7 +39,7 @@ fn folder(store: &str) -> TempDir {
         .expect("text");
     }
     let config = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n\
+        "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:{admin}\"\n\
          [store]\nkey_file = \"callotp.key\"\n{store}\n{}",
         stage::tenant("t1", "people.ldif")
     );
@@ -263,4 +268,77 @@ fn a_second_program_on_one_file_says_so() {
     assert_eq!(second.status.code(), Some(1), "{said}");
     assert!(said.contains("another process has it open"), "{said}");
     drop(first);
+}
+
+/// Runs `callotp locks` in `folder`: what it says, and its exit code.
+fn locks(folder: &Path, action: &[&str], input: &str) -> (String, Option<i32>) {
+    let text = folder.join("standard-input");
+    fs::write(&text, input).expect("written");
+    let output = Command::new(env!("CARGO_BIN_EXE_callotp"))
+        .args(["locks", "--config"])
+        .arg(folder.join("callotp.toml"))
+        .args(action)
+        .env_clear()
+        .stdin(fs::File::open(&text).expect("readable"))
+        .output()
+        .expect("a program that ends");
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8(said).expect("text");
+    (said, output.status.code())
+}
+
+async fn lock_out(node: &Node, person: usize) {
+    for _ in 0..5 {
+        let otp = node.call(person).await.expect("an OTP");
+        assert_eq!(node.log_in(person, &another(&otp)).await, Some(403));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn locks_are_listed_ended_and_moved_from_a_file_to_redis() {
+    let admin = super::server::free_port();
+    let file = folder_with_admin(admin, "kind = \"embedded\"\npath = \"callotp.redb\"");
+    let file = file.path();
+    let node = Node::start(file);
+    assert_eq!(
+        locks(file, &[], ""),
+        ("nobody is locked\n".to_owned(), Some(0))
+    );
+    lock_out(&node, 3).await;
+    lock_out(&node, 4).await;
+
+    // While the server runs, it is asked.
+    let (listed, code) = locks(file, &["list"], "");
+    assert_eq!((listed.lines().count(), code), (2, Some(0)), "{listed}");
+    assert!(listed.contains("t1\tperson03\t20"), "{listed}");
+    let unlocked = locks(file, &["unlock", "PERSON03"], "");
+    assert_eq!(unlocked, ("PERSON03: 1 unlocked\n".to_owned(), Some(0)));
+    let otp = node.call(3).await.expect("an OTP");
+    assert_eq!(node.log_in(3, &otp).await, Some(200));
+    let again = locks(file, &["unlock", "person03"], "");
+    assert_eq!(again, ("person03 is not locked\n".to_owned(), Some(1)));
+    let (exported, _) = locks(file, &["export"], "");
+    let taken = |locked| (format!("{locked} locked that were not\n"), Some(0));
+    assert_eq!(locks(file, &["import"], &exported), taken(0));
+
+    // And when it does not, its file.
+    drop(node);
+    assert_eq!(locks(file, &["export"], ""), (exported.clone(), Some(0)));
+    assert_eq!(locks(file, &["unlock", "person04"], "").1, Some(0));
+    assert_eq!(locks(file, &["import"], &exported), taken(1));
+
+    let server = Server::start(&[]);
+    let redis = folder(&format!("kind = \"redis\"\nurl = \"{}\"", server.url()));
+    let redis = redis.path();
+    assert_eq!(locks(redis, &["import"], &exported), taken(1));
+    let node = Node::start(redis);
+    let body = json!({ "phonenumber": number(4) });
+    let (status, _) = node.ask("getOTP", body).await.expect("an answer");
+    assert_eq!(status, 403, "locked here too");
+    assert_eq!(locks(redis, &["unlock", "person04"], "").1, Some(0));
+    assert!(node.call(4).await.is_some());
+
+    let (refused, code) = locks(redis, &["import"], "{}");
+    assert_eq!(code, Some(1));
+    assert!(refused.contains("line 1"), "{refused}");
 }

@@ -100,16 +100,16 @@ async fn a_frozen_server_is_a_quick_fault_and_moves_no_counter_when_it_thaws() {
         assert!(answer.is_err(), "{answer:?}");
     }
     let waited = frozen.elapsed();
-    assert!(waited < Duration::from_millis(1_500), "{waited:?}");
+    assert!(waited < Duration::from_millis(2_500), "{waited:?}");
     let refused = Instant::now();
     for _ in 0..100 {
         assert!(people.ask(&store, &RULES, &wrong()).await.is_err());
     }
     assert!(refused.elapsed() < Duration::from_millis(200), "no waiting");
     assert!(store.check().await.is_err());
-    // It thaws with ten decisions in its socket that nobody waits for any more: after half
-    // a second they were given up, and after a quarter more they must not be taken.
-    tokio::time::sleep_until(frozen + Duration::from_millis(1_000)).await;
+    // It thaws with ten decisions in its socket that nobody waits for any more: after one
+    // second they were given up, and after a quarter more they must not be taken.
+    tokio::time::sleep_until(frozen + Duration::from_millis(1_500)).await;
     server.signal("-CONT");
     recovered(&store).await;
     for asked in [wrong(), wrong(), BIND, wrong(), BIND, wrong()] {

@@ -56,12 +56,18 @@ impl Place {
             path: path.to_owned(),
             source,
         };
-        if fs::metadata(path).map_or_else(
-            |error| error.kind() == io::ErrorKind::NotFound,
-            |file| file.is_file() && file.len() == 0,
-        ) {
+        if is_to_be_made(path) {
             make(path, fingerprint).map_err(failed)?;
         }
+        Self::lock(path, fingerprint)
+    }
+
+    /// Finds and locks the file that is there.
+    fn lock(path: &Path, fingerprint: [u8; 16]) -> Result<Self, StoreError> {
+        let failed = |source| StoreError::Io {
+            path: path.to_owned(),
+            source,
+        };
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -85,6 +91,33 @@ impl Place {
             disk: Disk::new(file),
             fingerprint,
         })
+    }
+
+    /// Could the file be opened? Nothing is made and nothing changed. False if there is none.
+    pub(super) fn examine(path: &Path, fingerprint: [u8; 16]) -> Result<bool, StoreError> {
+        if is_to_be_made(path) {
+            let folder = path.parent().filter(|folder| *folder != Path::new(""));
+            let folder = fs::metadata(folder.unwrap_or(Path::new(".")));
+            return match folder {
+                Ok(folder) if folder.is_dir() => Ok(false),
+                Ok(_) => Err(io::ErrorKind::NotADirectory.into()),
+                Err(source) => Err(source),
+            }
+            .map_err(|source| StoreError::Io {
+                path: path.to_owned(),
+                source,
+            });
+        }
+        let place = Self::lock(path, fingerprint)?;
+        let table = Table::new();
+        let read = AssertUnwindSafe(|| place.read_into(&table));
+        let damaged = |_| {
+            Err(StoreError::Damaged {
+                path: path.to_owned(),
+                what: "it cannot be made sense of".to_owned(),
+            })
+        };
+        catch_unwind(read).unwrap_or_else(damaged).map(|_| true)
     }
 
     #[cfg(test)]
@@ -271,6 +304,13 @@ impl Rows {
         let open = (!self.open.is_empty()).then_some(&self.open);
         self.full.iter().chain(open).map(Vec::as_slice)
     }
+}
+
+fn is_to_be_made(path: &Path) -> bool {
+    fs::metadata(path).map_or_else(
+        |error| error.kind() == io::ErrorKind::NotFound,
+        |file| file.is_file() && file.len() == 0,
+    )
 }
 
 /// Does to `table` what a row says; `None` if it is not a row.

@@ -81,6 +81,12 @@ impl EmbeddedStore {
         })
     }
 
+    /// Could the file at `path` be opened under `key`? Nothing is made and nothing changed.
+    /// False if there is none yet.
+    pub fn examine(path: &Path, key: &StoreKey) -> Result<bool, StoreError> {
+        Place::examine(path, key.filing_fingerprint())
+    }
+
     fn at(place: Place, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
         let shared = Arc::new(Shared {
             clock,

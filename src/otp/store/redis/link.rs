@@ -35,7 +35,7 @@ use crate::{clock::Timestamp, otp::store::StoreFault, secret::Secret};
 
 /// For one decision. A validate makes two, and the directory wants its share of the
 /// answer's deadline too.
-const ANSWER: Duration = Duration::from_millis(500);
+const ANSWER: Duration = Duration::from_secs(1);
 /// What a decision may come late, since two machines never quite agree about the time.
 const GRACE: Duration = Duration::from_millis(250);
 /// For one attempt to connect, everything included.
