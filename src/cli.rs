@@ -172,7 +172,7 @@ async fn examine(path: &Path) -> Outcome {
     }
     match is_broken(&findings) {
         true => Outcome::Failed,
-        false => Outcome::Done,
+        false => say(&format!("{}: nothing is broken", path.display())),
     }
 }
 

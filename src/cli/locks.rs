@@ -76,7 +76,7 @@ async fn act(locks: &Locks, action: Action) -> Result<Outcome, LocksError> {
                 return Ok(Outcome::Failed);
             }
             say(&format!(
-                "{} locks put in force",
+                "{} locked that were not",
                 locks.import(&text).await?
             ))
         }
