@@ -323,7 +323,8 @@ async fn told_to_stop_an_http_2_connection_is_finished() {
     assert_eq!(stage.call(&http, "https", AUTHORIZED).await.status, 200);
     let start = Instant::now();
     stage.end().await;
-    assert!(start.elapsed() < Duration::from_secs(5));
+    // Not only at the end of the grace time.
+    assert!(start.elapsed() < Duration::from_secs(9));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -483,6 +483,8 @@ impl Stage {
     pub async fn end(self) -> String {
         self.trigger.drain();
         self.running.await.expect("a server that ends");
+        // It holds on to the log.
+        drop(self.reloader);
         let log = self.log.clone();
         // The log's thread writes what is left once the last handle has gone.
         for _ in 0..500 {
