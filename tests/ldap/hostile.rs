@@ -194,24 +194,30 @@ async fn a_server_that_refuses_starttls_gets_no_password() {
 }
 
 #[tokio::test]
-async fn search_references_and_referrals_are_not_followed() {
-    let url = server(|request, id| match request {
-        BIND => message(id, result(0x61, 0)),
-        _ => {
-            let uri = element(4, b"ldap://127.0.0.1:1/dc=elsewhere");
-            let referral = [
-                element(0x0a, &[10]),
-                element(4, b""),
-                element(4, b""),
-                element(0xa3, &uri),
-            ];
-            let reference = message(id, element(0x73, &uri));
-            [reference, message(id, element(0x65, &referral.concat()))].concat()
+async fn search_references_are_left_alone_and_a_referral_is_not_nobody() {
+    for (code, nobody) in [(0, true), (10, false)] {
+        let url = server(move |request, id| match request {
+            BIND => message(id, result(0x61, 0)),
+            _ => {
+                let uri = element(4, b"ldap://127.0.0.1:1/dc=elsewhere");
+                let end = [
+                    element(0x0a, &[code]),
+                    element(4, b""),
+                    element(4, b""),
+                    element(0xa3, &uri),
+                ];
+                let reference = message(id, element(0x73, &uri));
+                [reference, message(id, element(0x65, &end.concat()))].concat()
+            }
+        })
+        .await;
+        let directory = start(openldap(&[url]), Lookup::Search, openldap_schema());
+        match name_of(&directory, "+46701740605").await {
+            Ok(None) => assert!(nobody, "{code}"),
+            Err(DirectoryFault::Unusable(_)) => assert!(!nobody, "{code}"),
+            other => panic!("{code}: {other:?}"),
         }
-    })
-    .await;
-    let directory = start(openldap(&[url]), Lookup::Search, openldap_schema());
-    assert_eq!(name_of(&directory, "+46701740605").await, Ok(None));
+    }
 }
 
 #[tokio::test]

@@ -66,14 +66,14 @@ pub(super) enum SearchRefusal {
     NoSuchObject(String),
 }
 
-/// Reads the end of a search; `None` is success. A referral is not followed: what was
-/// found without it is what there is.
+/// Reads the end of a search; `None` is success. A referral is not followed: another server
+/// has the base, and nobody found here does not mean that there is nobody.
 pub(super) fn of_search(result: &LdapResult) -> Option<SearchRefusal> {
     match result.rc {
-        0 | REFERRAL => None,
+        0 => None,
         SIZE_LIMIT => Some(SearchRefusal::TooMany),
         BUSY | UNAVAILABLE => Some(SearchRefusal::Unavailable(describe(result))),
-        NO_SUCH_OBJECT => Some(SearchRefusal::NoSuchObject(describe(result))),
+        NO_SUCH_OBJECT | REFERRAL => Some(SearchRefusal::NoSuchObject(describe(result))),
         _ => Some(SearchRefusal::Unwilling(describe(result))),
     }
 }
@@ -91,6 +91,7 @@ pub(super) fn describe(result: &LdapResult) -> String {
         13 => "confidentiality required; use ldaps or start_tls",
         CONSTRAINT_VIOLATION => "constraint violation",
         NO_SUCH_OBJECT => "no such object",
+        REFERRAL => "referral to another server",
         34 => "invalid DN",
         INVALID_CREDENTIALS => "invalid credentials",
         50 => "insufficient access rights",
