@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use moka::sync::Cache;
 use subtle::ConstantTimeEq as _;
 
 use self::{
@@ -14,6 +13,7 @@ use self::{
     introspection::Introspection,
     issuer_keys::IssuerKeys,
     jwt::Jwt,
+    recent::Recent,
 };
 use super::{BearerConfig, NotAuthenticated, TokenKeys, Verifier, certificate::ClientCertificate};
 use crate::clock::{Clock, Deadline, Timestamp};
@@ -25,6 +25,7 @@ mod issuers;
 mod jwt;
 mod outgoing;
 mod reach;
+mod recent;
 
 pub(super) use self::issuers::Issuers;
 pub use self::{
@@ -36,7 +37,7 @@ pub use self::{
 pub(super) struct Bearer {
     issuers: Vec<Issuer>,
     /// Tokens that were right, under a keyed digest. A token in here costs no signature.
-    remembered: Cache<[u8; 32], Arc<Remembered>>,
+    remembered: Recent<Remembered>,
     verifier: Arc<Verifier>,
     clock: Arc<dyn Clock>,
 }
@@ -71,8 +72,9 @@ pub(super) struct Remembered {
     generation: u64,
 }
 
-/// Tokens that are remembered; when there are more, rarely used ones are forgotten.
-const REMEMBERED: u64 = 10_000;
+/// Tokens that are remembered, at least; when there are more, those that are not used are
+/// forgotten.
+const REMEMBERED: usize = 5_000;
 
 /// Clocks differ by so much; a token may be as much too old or too young.
 pub const LEEWAY: Duration = Duration::from_secs(30);
@@ -106,7 +108,7 @@ impl Bearer {
         }
         Self {
             issuers: known.into_iter().map(|(_, issuer)| issuer).collect(),
-            remembered: Cache::new(REMEMBERED),
+            remembered: Recent::new(REMEMBERED),
             verifier: Arc::clone(verifier),
             clock: Arc::clone(clock),
         }
