@@ -6,7 +6,11 @@ use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{Request, Response, body::Incoming};
+use hyper::{
+    Request, Response, StatusCode,
+    body::Incoming,
+    header::{CACHE_CONTROL, HeaderValue},
+};
 use tokio::{net::TcpListener, sync::Mutex, task::JoinSet};
 
 use crate::{
@@ -107,6 +111,9 @@ pub enum StartError {
     /// A file of `[server.tls]` cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The program has a mistake that this configuration meets.
+    #[error("the program has a mistake that this configuration meets; the log says more")]
+    Panicked,
     /// The random source failed.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
@@ -390,7 +397,18 @@ impl Handler for Door {
         peer: Arc<Peer>,
     ) -> Response<Full<Bytes>> {
         let http = self.http.load_full();
-        http.answer(request, &peer).await
+        // A task of its own: a call whose client has gone away is finished, counted and
+        // written down all the same.
+        let call = tokio::spawn(async move { http.answer(request, &peer).await });
+        call.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a call could not be answered");
+            let mut answer = Response::new(Full::default());
+            *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            answer
+                .headers_mut()
+                .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            answer
+        })
     }
 }
 
@@ -455,9 +473,7 @@ impl Reloader {
             let tls = parts.tls.prepare(newer.server.tls.as_ref())?;
             Ok((parts.http(&newer)?, tls))
         });
-        built
-            .await
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+        built.await.unwrap_or(Err(StartError::Panicked))
     }
 }
 

@@ -3,13 +3,15 @@
 use std::{
     io::{self, IsTerminal as _, Read as _, Write as _},
     path::{Path, PathBuf},
-    pin::pin,
     process::ExitCode,
     sync::Arc,
 };
 
 use clap::{Args, Parser, Subcommand};
-use tokio::signal::unix::{self, SignalKind};
+use tokio::{
+    signal::unix::{self, SignalKind},
+    sync::Mutex,
+};
 use tracing_subscriber::EnvFilter;
 
 use self::{
@@ -211,6 +213,14 @@ impl Serve {
 }
 
 async fn serve(config: Config, path: PathBuf, log: Arc<Log>) -> Outcome {
+    // Before anything takes long: a hangup in the meantime must not end the program.
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::error!(%error, "signals cannot be listened for");
+            return Outcome::Failed;
+        }
+    };
     let app = match App::build(config, Surroundings::of_the_machine(log)).await {
         Ok(app) => app,
         Err(error) => {
@@ -219,24 +229,29 @@ async fn serve(config: Config, path: PathBuf, log: Arc<Log>) -> Outcome {
         }
     };
     let (trigger, told) = shutdown::channel();
-    let mut signals = match Signals::listen() {
-        Ok(signals) => signals,
-        Err(error) => {
-            tracing::error!(%error, "signals cannot be listened for");
-            return Outcome::Failed;
-        }
-    };
     let ready = serde_json::to_string(&app.addresses()).expect("addresses are always JSON");
     if say(&ready) != Outcome::Done {
         return Outcome::Failed;
     }
-    let reloader = app.reloader();
-    let mut running = pin!(app.run(told));
+    let reloader = Arc::new(app.reloader());
+    let turns = Arc::new(Mutex::new(()));
+    let mut running = tokio::spawn(app.run(told));
     loop {
         tokio::select! {
-            () = running.as_mut() => return Outcome::Done,
+            ended = &mut running => return match ended {
+                Ok(()) => Outcome::Done,
+                Err(_) => Outcome::Failed,
+            },
             signal = signals.next() => match signal {
-                Signal::Reload => reload(&reloader, &path).await,
+                // Beside the calls and the other signals, one after the other.
+                Signal::Reload => {
+                    let (turns, reloader) = (Arc::clone(&turns), Arc::clone(&reloader));
+                    let path = path.clone();
+                    tokio::spawn(async move {
+                        let _turn = turns.lock().await;
+                        reload(&reloader, path).await;
+                    });
+                }
                 Signal::End(nth) => {
                     tracing::info!(nth, "told to stop");
                     if nth == 1 { trigger.drain() } else { trigger.stop() }
@@ -247,10 +262,12 @@ async fn serve(config: Config, path: PathBuf, log: Arc<Log>) -> Outcome {
 }
 
 /// Takes the configuration as it is written now, or says why not and stays with the old one.
-async fn reload(reloader: &Reloader, path: &Path) {
-    let newer = match config::load(path, &Environment::of_process()) {
-        Ok(newer) => newer,
-        Err(problems) => {
+async fn reload(reloader: &Reloader, path: PathBuf) {
+    let load = move || config::load(&path, &Environment::of_process());
+    let newer = match tokio::task::spawn_blocking(load).await {
+        Err(_) => return reloader.refused(),
+        Ok(Ok(newer)) => newer,
+        Ok(Err(problems)) => {
             tracing::error!("the new configuration is not taken: {problems}");
             return reloader.refused();
         }

@@ -22,8 +22,8 @@ const WAITING: usize = 256;
 /// One argon2id check takes some 20 ms and 19 MiB, so no more run at once than there are
 /// cores, whatever the number of callers. Shared by all tenants.
 pub struct Verifier {
-    turns: Semaphore,
-    queue: Semaphore,
+    turns: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
     /// Of this process only: what is remembered under it is of no use to anybody else.
     key: Hmac<Sha256>,
     clock: Arc<dyn Clock>,
@@ -45,8 +45,8 @@ impl Verifier {
         let mut key = [0; 32];
         entropy.fill(&mut key)?;
         Ok(Self {
-            turns: Semaphore::new(cores.max(1)),
-            queue: Semaphore::new(WAITING),
+            turns: Arc::new(Semaphore::new(cores.max(1))),
+            queue: Arc::new(Semaphore::new(WAITING)),
             key: Hmac::new_from_slice(&key).expect("HMAC takes a key of any length"),
             clock,
         })
@@ -73,16 +73,18 @@ impl Verifier {
         deadline: Deadline,
         gate: impl Fn() -> Result<Option<T>, NotAuthenticated>,
     ) -> Result<Verified<T>, NotAuthenticated> {
-        let _place = self
-            .queue
-            .try_acquire()
-            .map_err(|_| NotAuthenticated::Busy)?;
-        let turn = tokio::time::timeout_at(deadline.instant(), self.turns.acquire()).await;
-        let _turn = turn.map_err(|_| NotAuthenticated::Busy)?;
+        let busy = || NotAuthenticated::Busy;
+        let place = Arc::clone(&self.queue).try_acquire_owned();
+        let place = place.map_err(|_| busy())?;
+        let turn = Arc::clone(&self.turns).acquire_owned();
+        let turn = tokio::time::timeout_at(deadline.instant(), turn).await;
+        let turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
         if let Some(known) = gate()? {
             return Ok(Verified::Already(known));
         }
         let checked = tokio::task::spawn_blocking(move || {
+            // Given back when the work is done, not when whoever asked has gone away.
+            let _held = (place, turn);
             let mut matching = None;
             for (index, hash) in hashes.iter().enumerate() {
                 if matches(&secret, hash) {

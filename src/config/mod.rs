@@ -225,6 +225,18 @@ impl Config {
                 "server.admin_listen",
                 server.admin_listen != newer_server.admin_listen,
             ),
+            (
+                "server.max_connections",
+                server.max_connections != newer_server.max_connections,
+            ),
+            (
+                "server.shutdown_grace",
+                server.shutdown_grace != newer_server.shutdown_grace,
+            ),
+            (
+                "server.request_timeout",
+                server.request_timeout != newer_server.request_timeout,
+            ),
             ("store", !self.store.is_same(&newer.store)),
         ];
         let names: Vec<&str> = changed

@@ -213,6 +213,13 @@ impl Authority {
                 true => Ok(()),
                 false => Err(Reason::Claimed),
             },
+            // A directory says these two of the right password only: no failure of the user.
+            Ok(PasswordCheck::Wrong(
+                why @ (WrongPassword::Expired | WrongPassword::MustChange),
+            )) => {
+                self.store.release(subject, claim).await?;
+                Err(Reason::WrongPassword { why, locked: false })
+            }
             Ok(PasswordCheck::Wrong(why)) => {
                 let failed = self.store.fail(subject, claim, &self.lockout).await?;
                 Err(Reason::WrongPassword {
@@ -221,7 +228,8 @@ impl Authority {
                 })
             }
             Err(fault) => {
-                self.store.release(subject, claim).await?;
+                // If this fails as well, the claim ends by itself.
+                let _ = self.store.release(subject, claim).await;
                 Err(fault.into())
             }
         }
