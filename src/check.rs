@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     clock::Clock,
-    config::{Config, EngineConfig, StoreConfig},
+    config::{Config, DirectorySource, EngineConfig, StoreConfig, TenantConfig},
+    directory::{ldap, ldif::LdifDirectory},
     finding::Finding,
     otp::store::{KeyError, StoreError, StoreKey, embedded::EmbeddedStore},
     tls::Loaded,
@@ -15,7 +16,34 @@ use crate::{
 pub fn check(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Finding> {
     let mut findings = check_store(&config.store);
     findings.extend(check_tls(config, clock));
+    for tenant in &config.tenants {
+        findings.extend(check_directory(tenant));
+    }
     findings
+}
+
+/// The people's file, or what is needed to ask the servers.
+fn check_directory(tenant: &TenantConfig) -> Vec<Finding> {
+    let subject = format!("tenant {}", tenant.id);
+    let schema = &tenant.directory.schema;
+    match &tenant.directory.source {
+        DirectorySource::Ldif { path } => {
+            match LdifDirectory::open(path, schema, Arc::clone(&tenant.phone)) {
+                Err(error) => vec![Finding::broken(subject, error.to_string(), "")],
+                Ok(directory) => {
+                    let warnings = directory.warnings().into_iter();
+                    let whole = format!("{} people in {}", directory.people(), path.display());
+                    std::iter::once(Finding::good(&subject, whole))
+                        .chain(warnings.map(|warning| Finding::unwise(&subject, warning, "")))
+                        .collect()
+                }
+            }
+        }
+        DirectorySource::Ldap(servers, _) => match ldap::check(servers, schema) {
+            Err(error) => vec![Finding::broken(subject, error.to_string(), "")],
+            Ok(()) => Vec::new(),
+        },
+    }
 }
 
 /// The key file, and the store's own if it is one.

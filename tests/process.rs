@@ -459,6 +459,19 @@ fn an_operator_is_told_why_a_number_is_refused_and_who_cannot_be_served() {
     );
     let (code, told) = said(&["phones", "--config", path, "--tenant", "t9"], "");
     assert!(code == Some(2) && told.contains("t1"), "{code:?} {told}");
+    let broken = folder.path().join("broken.toml");
+    let toml = Setting::default()
+        .toml()
+        .replace("people.ldif", "nobody.ldif");
+    fs::write(&broken, toml).expect("written");
+    let broken = broken.to_str().expect("a plain path");
+    for (command, code) in [("check", 2), ("doctor", 1)] {
+        let (got, told) = said(&[command, "--config", broken], "");
+        assert!(
+            got == Some(code) && told.contains("nobody.ldif"),
+            "{command}: {got:?} {told}"
+        );
+    }
     let (code, told) = said(&["doctor", "--config", path], "");
     assert!(
         code == Some(0) && told.contains("nothing is broken"),
