@@ -1,10 +1,13 @@
 //! The one place where the parts meet: a configuration goes in, a program with known
 //! addresses comes out, which runs until it is told to stop.
 
-use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap, io, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http_body_util::Full;
 use hyper::{
     Request, Response, StatusCode,
@@ -397,11 +400,10 @@ impl Handler for Door {
         peer: Arc<Peer>,
     ) -> Response<Full<Bytes>> {
         let http = self.http.load_full();
-        // A task of its own: a call whose client has gone away is finished, counted and
-        // written down all the same.
-        let call = tokio::spawn(async move { http.answer(request, &peer).await });
-        call.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a call could not be answered");
+        let call = AssertUnwindSafe(http.answer(request, &peer)).catch_unwind();
+        // The panic's own message has gone into the log where it happened.
+        call.await.unwrap_or_else(|_| {
+            tracing::error!("a call could not be answered: the program has a mistake");
             let mut answer = Response::new(Full::default());
             *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
             answer

@@ -99,6 +99,18 @@ impl Basic {
         if let Some(client) = self.remembered(&digest) {
             return Ok(client);
         }
+        // Boxed: almost no call comes here, and every call would carry the room for it.
+        Box::pin(self.verify(header, digest, source, deadline)).await
+    }
+
+    /// Looks at the hashes.
+    async fn verify(
+        &self,
+        header: &[u8],
+        digest: [u8; 32],
+        source: IpAddr,
+        deadline: Deadline,
+    ) -> Result<usize, NotAuthenticated> {
         let Some((name, password)) = parse(header) else {
             let claimant = self.limits.claimant(source, None);
             let why = NotAuthenticated::Malformed;

@@ -295,7 +295,7 @@ impl Clients {
             None => {
                 let claimant = self.limits.claimant(presented.peer.address, None);
                 self.limits.check(&claimant)?;
-                match self.bearer.authenticate(header, token, deadline).await {
+                match Box::pin(self.bearer.authenticate(header, token, deadline)).await {
                     Err(why) if !why.is_fault() => {
                         return Err(self.limits.punish(&claimant, why, deadline).await);
                     }

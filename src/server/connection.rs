@@ -25,6 +25,7 @@ use tokio::{
 use super::{
     Handler,
     framing::Framing,
+    outlasting::Outlasting,
     watched::{Phase, Pulse, Watched},
 };
 use crate::{client_auth::Peer, http::AmbiguousFraming, shutdown::Shutdown};
@@ -72,6 +73,7 @@ pub(super) async fn serve<S, H>(
         }
         let answering = pulse.answering();
         let answer = Arc::clone(&handler).handle(request, Arc::clone(&peer));
+        let answer = Outlasting::new(answer);
         async move {
             let answer = answer.await;
             drop(answering);

@@ -19,16 +19,17 @@ use crate::{client_auth::Peer, clock::Clock, shutdown::Shutdown, tls::Tls};
 mod connection;
 mod framing;
 mod handshake;
+mod outlasting;
 mod watched;
 
 /// What answers the requests of a listener.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers one request.
+    /// Answers one request. Once begun it is finished, whatever becomes of its connection.
     fn handle(
         self: Arc<Self>,
         request: Request<Incoming>,
         peer: Arc<Peer>,
-    ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send + 'static;
 }
 
 /// A listener, and what it may spend.
