@@ -13,6 +13,7 @@ mod calls;
 mod certificates;
 mod configuration;
 mod conformance;
+mod connections;
 mod floors;
 mod hostile;
 mod ldap;
