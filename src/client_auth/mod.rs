@@ -32,6 +32,7 @@ mod distinguished_name;
 pub mod forwarded;
 mod limits;
 mod once;
+mod shares;
 mod verifier;
 
 pub use self::{
@@ -295,9 +296,13 @@ impl Clients {
             None => {
                 let claimant = self.limits.claimant(presented.peer.address, None);
                 self.limits.check(&claimant)?;
-                match self.bearer.authenticate(header, token, deadline).await {
+                let place = self.limits.place(&claimant, deadline).await?;
+                let attempt = self.limits.attempt(&claimant)?;
+                let judged = self.bearer.authenticate(header, token, deadline).await;
+                drop(place);
+                match judged {
                     Err(why) if !why.is_fault() => {
-                        return Err(self.limits.punish(&claimant, why, deadline).await);
+                        return Err(attempt.was_wrong(why, deadline).await);
                     }
                     other => other?,
                 }
