@@ -19,6 +19,7 @@ mod hostile;
 mod ldap;
 mod ldif;
 mod lockouts;
+mod passwords;
 mod phone_numbers;
 mod process;
 mod refusals;
