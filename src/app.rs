@@ -301,6 +301,7 @@ impl Parts {
             listener,
             handler,
             tls: Some(Arc::clone(&self.tls)),
+            failures: Arc::<Metrics>::clone(&self.telemetry.metrics),
             clock: Arc::clone(&self.surroundings.clock),
             max_connections: config.max_connections,
             head_timeout: config.request_timeout,

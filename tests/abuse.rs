@@ -132,8 +132,7 @@ async fn many_names_and_tokens_from_one_source_end_as_well() {
     });
     let statuses = futures_util::future::join_all(attempts).await;
     let looked_at = statuses.iter().filter(|status| **status == 401).count();
-    // Those that were being looked at when the limit was reached come on top.
-    assert!((250..=340).contains(&looked_at), "{looked_at}");
+    assert_eq!(looked_at, 300);
     let fresh = format!(
         "Bearer {}",
         key.token(&issuer.name(), &json!({ "jti": "3" }))
@@ -169,4 +168,124 @@ async fn wrong_answers_take_longer_and_right_ones_do_not() {
     let start = tokio::time::Instant::now();
     assert_eq!(right(&stage, &http).await, 200);
     assert!(start.elapsed() < Duration::from_millis(200));
+}
+
+fn opaque(issuer: &IssuerServer) -> String {
+    let name = issuer.name();
+    format!(
+        "bearer = {{ issuer = \"{name}\", introspection_url = \"{name}/introspect\", \
+         client_id = \"callotp\", client_secret = \"s3cret\" }}"
+    )
+}
+
+async fn all(
+    stage: &Stage,
+    http: &reqwest::Client,
+    headers: impl IntoIterator<Item = String>,
+) -> Vec<u16> {
+    let calls = headers.into_iter().map(|header| async move {
+        let header = [("authorization", header.as_str())];
+        stage.call(http, "http", &header).await.status
+    });
+    futures_util::future::join_all(calls).await
+}
+
+fn counted(statuses: &[u16], status: u16) -> usize {
+    statuses.iter().filter(|known| **known == status).count()
+}
+
+#[tokio::test]
+async fn many_guesses_at_once_get_no_further_than_many_in_a_row() {
+    let issuer = IssuerServer::start(&[]).await;
+    issuer.change(|answers| answers.delay = Duration::from_millis(200));
+    let basic_too = format!("basic = {{ username = \"pbx\", password_hash = \"{HASH}\" }}");
+    let clients = client("pbx", &format!("{basic_too}\n{}", opaque(&issuer)));
+    let stage = Stage::in_folder(folder(), &with_clients(HTTP, &clients)).await;
+    // Passwords of one name: 30.
+    let passwords = (0..64).map(|nth| basic("pbx", &format!("guess {nth}")));
+    let statuses = all(&stage, &from([127, 0, 0, 2]), passwords).await;
+    assert_eq!(
+        (counted(&statuses, 401), counted(&statuses, 429)),
+        (30, 34),
+        "{statuses:?}"
+    );
+    // Tokens: 300 of a source. The last ten of them, and 54 more at once.
+    let attacker = from([127, 0, 0, 3]);
+    let unreadable = (0..290).map(|nth| format!("Bearer forged({nth})"));
+    assert_eq!(counted(&all(&stage, &attacker, unreadable).await, 401), 290);
+    let tokens = (0..64).map(|nth| format!("Bearer opaque-{nth}"));
+    let statuses = all(&stage, &attacker, tokens).await;
+    assert_eq!(
+        (counted(&statuses, 401), counted(&statuses, 429)),
+        (10, 54),
+        "{statuses:?}"
+    );
+    assert_eq!(issuer.asked("/introspect").await.len(), 10);
+}
+
+#[tokio::test]
+async fn tokens_that_nobody_can_judge_count_for_nothing() {
+    let issuer = IssuerServer::start(&[]).await;
+    issuer.change(|answers| answers.status = 500);
+    let clients = client("pbx", &opaque(&issuer));
+    let stage = Stage::in_folder(folder(), &with_clients(HTTP, &clients)).await;
+    let caller = from([127, 0, 0, 2]);
+    let tokens = (0..310).map(|nth| format!("Bearer opaque-{nth}"));
+    let statuses = all(&stage, &caller, tokens).await;
+    assert_eq!(counted(&statuses, 503), 310, "{statuses:?}");
+    issuer.change(|answers| (answers.status, answers.right_token) = (200, Some("right")));
+    assert_eq!(
+        all(&stage, &caller, ["Bearer right".to_owned()]).await,
+        [200]
+    );
+}
+
+#[tokio::test]
+async fn one_source_that_floods_an_issuer_leaves_room_for_others() {
+    let issuer = IssuerServer::start(&[]).await;
+    issuer.change(|answers| {
+        (answers.delay, answers.right_token) = (Duration::from_secs(1), Some("right"));
+    });
+    let clients = client("pbx", &opaque(&issuer));
+    let stage = Stage::in_folder(folder(), &with_clients(HTTP, &clients)).await;
+    let (attacker, phones) = (from([127, 0, 0, 2]), from([127, 0, 0, 3]));
+    let flood = all(
+        &stage,
+        &attacker,
+        (0..250).map(|nth| format!("Bearer opaque-{nth}")),
+    );
+    let calling = async {
+        // Once the flood has arrived at the issuer.
+        while issuer.asked("/introspect").await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        all(&stage, &phones, ["Bearer right".to_owned()]).await
+    };
+    tokio::select! {
+        statuses = calling => assert_eq!(statuses, [200], "{}", stage.log()),
+        statuses = flood => panic!("all were answered before: {statuses:?}"),
+    }
+}
+
+/// argon2id of `secret` at its usual cost.
+const COSTLY: &str = "$argon2id$v=19$m=19456,t=2,p=1$HguUSzKeZet5p/OLX7MkRg$9gvxcqX20vqVp+ZLCITF3KRDepPRhdYre6P+BKitUWA";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_source_that_floods_the_passwords_leaves_room_for_others() {
+    let clients = client(
+        "pbx",
+        &format!("basic = {{ username = \"pbx\", password_hash = \"{COSTLY}\" }}"),
+    );
+    let stage = Stage::in_folder(folder(), &with_clients(HTTP, &clients)).await;
+    let (attacker, phones) = (from([127, 0, 0, 2]), from([127, 0, 0, 3]));
+    let guesses = (0..250).map(|nth| basic(&format!("name {nth}"), "x"));
+    let flood = all(&stage, &attacker, guesses);
+    let calling = async {
+        stage.last_reason(1).await;
+        all(&stage, &phones, [BASIC.to_owned()]).await
+    };
+    tokio::select! {
+        statuses = calling => assert_eq!(statuses, [200], "{}", stage.log()),
+        statuses = flood => panic!("all were answered before: {statuses:?}"),
+    }
 }

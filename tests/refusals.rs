@@ -326,3 +326,76 @@ async fn a_client_may_call_from_its_addresses_only() {
         assert_eq!(stage.get_otp(ADA).await.status, status, "{addresses}");
     }
 }
+
+#[tokio::test]
+async fn a_request_says_once_whom_it_is_for() {
+    let body = String::from_utf8_lossy(GOOD);
+    let usual = format!(
+        "tenant: t1\r\nContent-Type: application/json\r\nAuthorization: {BASIC}\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let right = [
+        ("1.1", "Host: callotp.example\r\n"),
+        ("1.1", "Host: [::1]:8080\r\n"),
+        ("1.1", "HOST: pbx_1:80\r\n"),
+        ("1.1", "Host:\r\n"),
+        ("1.0", ""),
+        ("1.0", "Host: x\r\n"),
+    ];
+    let wrong = [
+        ("1.1", ""),
+        ("1.1", "Host: x\r\nHost: y\r\n"),
+        ("1.1", "Host: x\r\nhost: x\r\n"),
+        ("1.0", "Host: x\r\nHost: y\r\n"),
+        ("1.1", "Host: x y\r\n"),
+        ("1.1", "Host: x/y\r\n"),
+        ("1.1", "Host: somebody@x\r\n"),
+        ("1.1", "Host: \u{e4}\r\n"),
+        ("1.1", "Host: x, y\r\n"),
+    ];
+    for (mode, refused) in [("documented", 403), ("http", 400)] {
+        let stage = Stage::set(Setting::server(&format!("refusals = \"{mode}\""))).await;
+        let cases = right.map(|case| (case, 200)).into_iter();
+        let cases = cases.chain(wrong.map(|case| (case, refused)));
+        for (index, ((version, host), status)) in cases.enumerate() {
+            stage.tick();
+            let request = format!("PUT {PATH} HTTP/{version}\r\n{host}{usual}");
+            let answer =
+                wire::exchange(stage.address, request.as_bytes(), Duration::from_secs(5)).await;
+            let expected = format!(" {status} ");
+            let told = answer.get(8..13);
+            assert_eq!(
+                told,
+                Some(&*expected),
+                "{mode} {version} {host:?}: {answer}"
+            );
+            let reason = if status == 200 { "" } else { "host" };
+            assert_eq!(stage.last_reason(index + 1).await, reason, "{host:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_405_names_every_method_that_is_served() {
+    for (lines, allowed, post) in [
+        ("refusals = \"http\"", "PUT", 405),
+        ("refusals = \"http\"\naccept_post = true", "PUT, POST", 200),
+    ] {
+        let stage = Stage::set(Setting::server(lines)).await;
+        for (method, status) in [("PUT", 200), ("POST", post), ("GET", 405), ("PATCH", 405)] {
+            stage.tick();
+            let mut request = stage.request("getOTP", &json!({ "phonenumber": ADA }));
+            let method = method.parse().expect("a method");
+            request = {
+                let mut built = request.build().expect("a request");
+                *built.method_mut() = method;
+                reqwest::RequestBuilder::from_parts(reqwest::Client::new(), built)
+            };
+            let answer = stage.send(request).await;
+            assert_eq!(answer.status, status, "{answer:?}");
+            let expected = (status == 405).then_some(allowed);
+            assert_eq!(answer.header("allow"), expected, "{answer:?}");
+        }
+    }
+}

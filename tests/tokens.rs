@@ -795,12 +795,31 @@ async fn an_opaque_token_is_worth_what_its_issuer_says() {
         ("a verdict in words", json!({ "active": "true" }), "", 503),
         ("a list", json!([true]), "", 503),
     ];
-    for (name, told, more, status) in cases {
+    for (mode, (name, told, more, status)) in ["documented", "http"]
+        .iter()
+        .flat_map(|mode| cases.iter().map(move |case| (*mode, case)))
+    {
         let issuer = IssuerServer::start(&[]).await;
-        issuer.change(|answers| answers.introspection = told);
-        let stage = stage(HTTP, &client("pbx", &introspecting(&issuer, more))).await;
+        issuer.change(|answers| answers.introspection = told.clone());
+        let server = format!("refusals = \"{mode}\"");
+        let stage = stage(&server, &client("pbx", &introspecting(&issuer, more))).await;
         let answer = call(&stage, "opaque-token+/~._=").await;
-        assert_eq!(answer.status, status, "{name}\n{}", stage.log());
+        let challenge = match (mode, status) {
+            ("http", 401) => Some("Bearer realm=\"callotp\", error=\"invalid_token\""),
+            ("http", 403) => Some("Bearer realm=\"callotp\", error=\"insufficient_scope\""),
+            _ => None,
+        };
+        let status = match mode {
+            "documented" if *status != 200 => 403,
+            _ => *status,
+        };
+        assert_eq!(answer.status, status, "{mode}, {name}\n{}", stage.log());
+        assert_eq!(answer.otp().is_some(), status == 200, "{mode}, {name}");
+        assert_eq!(
+            answer.header("www-authenticate"),
+            challenge,
+            "{mode}, {name}"
+        );
         let asked = issuer.asked("/introspect").await;
         let [asked] = asked.as_slice() else {
             panic!("{name}: asked {} times", asked.len())

@@ -120,11 +120,21 @@ impl Basic {
         // Nobody guesses what has been right before: whoever sends it is let through, whatever
         // an attacker at the same address has done.
         let was_right = self.was_right(&digest);
-        let gate = || match self.remembered(&digest) {
-            None if !was_right => self.limits.check(&claimant).map(|()| None),
-            other => Ok(other),
+        let place = match was_right {
+            true => None,
+            false => {
+                self.limits.check(&claimant)?;
+                Some(self.limits.place(&claimant, deadline).await?)
+            }
         };
-        gate()?;
+        let mut attempt = None;
+        let gate = || {
+            let known = self.remembered(&digest);
+            if known.is_none() && !was_right {
+                attempt = Some(self.limits.attempt(&claimant)?);
+            }
+            Ok(known)
+        };
         let candidates = self.candidates(&name);
         let hashes = candidates
             .iter()
@@ -134,6 +144,7 @@ impl Basic {
             .verifier
             .first_match(password, hashes, deadline, gate)
             .await?;
+        drop(place);
         match verified {
             Verified::Already(client) => return Ok(client),
             Verified::Hash(index) => {
@@ -148,7 +159,10 @@ impl Basic {
             Verified::None => {}
         }
         let why = NotAuthenticated::Wrong;
-        Err(self.limits.punish(&claimant, why, deadline).await)
+        Err(match attempt {
+            Some(attempt) => attempt.was_wrong(why, deadline).await,
+            None => self.limits.punish(&claimant, why, deadline).await,
+        })
     }
 
     fn remembered(&self, digest: &[u8; 32]) -> Option<usize> {

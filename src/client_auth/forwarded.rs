@@ -46,7 +46,7 @@ impl Forwarded {
             return Ok(None);
         }
         if !self.trusted.iter().any(|range| range.contains(&peer)) {
-            if self.complaints.is_first(peer) {
+            if self.complaints.is_first(peer, "header") {
                 let header = self.header.as_str();
                 tracing::warn!(from = %peer, header, "a client certificate's header is ignored: \
                     its sender is not among server.proxy.trusted");

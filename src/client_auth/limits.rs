@@ -4,15 +4,19 @@
 //! elsewhere therefore never locks the phone system out; one at the phone system's own
 //! address does not lock out credentials that have been right before (see `basic`).
 //! Each count is a leaky bucket: so many in a burst, then one in an interval. Names
-//! that exist and names that do not are counted alike.
+//! that exist and names that do not are counted alike. An attempt is counted before it is
+//! looked at and given back if it was not wrong, so that many at once get no further than
+//! many in a row.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use super::{NotAuthenticated, Verifier};
+use tokio::sync::SemaphorePermit;
+
+use super::{NotAuthenticated, Verifier, shares::Shares};
 use crate::clock::{Clock, Deadline, Timestamp};
 
 /// How many wrong attempts at once, and how long until there may be one more.
@@ -46,21 +50,22 @@ const ROWS: usize = 1 << 14;
 const ROW: usize = 4;
 
 /// A bucket: whose (a keyed digest, so that nobody can aim at a row), and when it will have
-/// drained, in milliseconds since the Unix epoch.
-#[derive(Clone, Copy, Default)]
-struct Bucket {
-    of: u64,
-    drained: u64,
-}
+/// drained, in milliseconds since the Unix epoch. Plain numbers: memory of zeros comes from
+/// the operating system page by page, when it is used.
+type Bucket = [u64; 2];
+const OF: usize = 0;
+const DRAINED: usize = 1;
 
 /// The wrong attempts of all sources.
 pub(super) struct Limits {
     rows: Mutex<Vec<[Bucket; ROW]>>,
+    shares: Shares,
     verifier: Arc<Verifier>,
     clock: Arc<dyn Clock>,
 }
 
 /// Whose attempts: a source, and the name it claims if it claims one.
+#[derive(Clone, Copy)]
 pub(super) struct Claimant {
     of_source: u64,
     of_name: Option<u64>,
@@ -69,7 +74,8 @@ pub(super) struct Claimant {
 impl Limits {
     pub(super) fn new(verifier: Arc<Verifier>, clock: Arc<dyn Clock>) -> Self {
         Self {
-            rows: Mutex::new(vec![[Bucket::default(); ROW]; ROWS]),
+            rows: Mutex::new(vec![[[0; 2]; ROW]; ROWS]),
+            shares: Shares::new(),
             verifier,
             clock,
         }
@@ -87,48 +93,58 @@ impl Limits {
         Claimant { of_source, of_name }
     }
 
-    /// Whether another attempt is looked at.
-    pub(super) fn check(&self, claimant: &Claimant) -> Result<(), NotAuthenticated> {
-        let now = self.clock.now();
-        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        let remaining = [
-            (Some(claimant.of_source), OF_SOURCE),
-            (claimant.of_name, OF_NAME),
-        ]
-        .into_iter()
-        .filter_map(|(of, quota)| of.map(|of| left(find(&rows, of), quota, now)))
-        .max();
-        match remaining {
-            Some(remaining) if !remaining.is_zero() => {
-                Err(NotAuthenticated::Throttled { remaining })
-            }
-            _ => Ok(()),
-        }
+    /// A place among the attempts of the claimant's source that are looked at.
+    pub(super) async fn place(
+        &self,
+        claimant: &Claimant,
+        deadline: Deadline,
+    ) -> Result<SemaphorePermit<'_>, NotAuthenticated> {
+        self.shares.place(claimant.of_source, deadline).await
     }
 
-    /// Counts a wrong attempt, and gives `why` back the later the more there were. What cannot
-    /// be guessed, a certificate, is not counted.
+    /// Whether another attempt would be looked at.
+    pub(super) fn check(&self, claimant: &Claimant) -> Result<(), NotAuthenticated> {
+        allow(&self.rows(), claimant, self.clock.now())
+    }
+
+    /// Counts an attempt that is about to be looked at, if there is room for it.
+    pub(super) fn attempt(&self, claimant: &Claimant) -> Result<Attempt<'_>, NotAuthenticated> {
+        let now = self.clock.now();
+        let mut rows = self.rows();
+        allow(&rows, claimant, now)?;
+        let level = count(&mut rows, claimant, now);
+        Ok(Attempt {
+            limits: self,
+            claimant: Some(*claimant),
+            level,
+        })
+    }
+
+    /// Counts a wrong attempt that cost nothing to look at, and gives `why` back the later the
+    /// more there were.
     pub(super) async fn punish(
         &self,
         claimant: &Claimant,
         why: NotAuthenticated,
         deadline: Deadline,
     ) -> NotAuthenticated {
-        let delay = self.count(claimant);
-        tokio::time::sleep(delay.min(deadline.remaining())).await;
+        let level = count(&mut self.rows(), claimant, self.clock.now());
+        delay(level, deadline).await;
         why
     }
 
-    fn count(&self, claimant: &Claimant) -> Duration {
-        let now = self.clock.now();
-        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_source = pour(&mut rows, claimant.of_source, OF_SOURCE, now);
-        let of_name = claimant
-            .of_name
-            .map_or(0, |of| pour(&mut rows, of, OF_NAME, now));
-        let punished = of_name.max(of_source / 10).saturating_sub(UNPUNISHED);
-        STEP.saturating_mul(u32::try_from(punished).unwrap_or(u32::MAX))
-            .min(LONGEST)
+    fn give_back(&self, claimant: &Claimant) {
+        let mut rows = self.rows();
+        for (of, quota) in claimant.counts() {
+            let bucket = rows[row(of)].iter_mut().find(|bucket| bucket[OF] == of);
+            if let Some(bucket) = bucket {
+                bucket[DRAINED] = bucket[DRAINED].saturating_sub(quota.interval());
+            }
+        }
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Vec<[Bucket; ROW]>> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn id(&self, text: &[u8]) -> u64 {
@@ -138,6 +154,79 @@ impl Limits {
         // Zero is an unused bucket.
         id.max(1)
     }
+}
+
+/// An attempt that is being looked at, counted as wrong until it is dropped.
+pub(super) struct Attempt<'l> {
+    limits: &'l Limits,
+    /// `None` once it is certain that it was wrong.
+    claimant: Option<Claimant>,
+    level: u64,
+}
+
+impl Attempt<'_> {
+    /// It was wrong: it stays counted, and `why` is given back the later the more there were.
+    pub(super) async fn was_wrong(
+        mut self,
+        why: NotAuthenticated,
+        deadline: Deadline,
+    ) -> NotAuthenticated {
+        self.claimant = None;
+        delay(self.level, deadline).await;
+        why
+    }
+}
+
+/// It was right, or nobody can say: a fault of ours is not held against anybody.
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if let Some(claimant) = &self.claimant {
+            self.limits.give_back(claimant);
+        }
+    }
+}
+
+impl Claimant {
+    fn counts(&self) -> impl Iterator<Item = (u64, Quota)> {
+        let of_name = self.of_name.map(|of| (of, OF_NAME));
+        [(self.of_source, OF_SOURCE)].into_iter().chain(of_name)
+    }
+}
+
+impl Quota {
+    /// Milliseconds.
+    fn interval(self) -> u64 {
+        u64::try_from(self.interval.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+fn allow(
+    rows: &[[Bucket; ROW]],
+    claimant: &Claimant,
+    now: Timestamp,
+) -> Result<(), NotAuthenticated> {
+    let remaining = claimant.counts();
+    let remaining = remaining.map(|(of, quota)| left(find(rows, of), quota, now));
+    match remaining.max() {
+        Some(remaining) if !remaining.is_zero() => Err(NotAuthenticated::Throttled { remaining }),
+        _ => Ok(()),
+    }
+}
+
+/// Counts one attempt, and says how many count now: those of the name, or a tenth of the
+/// source's.
+fn count(rows: &mut [[Bucket; ROW]], claimant: &Claimant, now: Timestamp) -> u64 {
+    let of_source = pour(rows, claimant.of_source, OF_SOURCE, now);
+    let of_name = claimant
+        .of_name
+        .map_or(0, |of| pour(rows, of, OF_NAME, now));
+    of_name.max(of_source / 10)
+}
+
+async fn delay(level: u64, deadline: Deadline) {
+    let punished = u32::try_from(level.saturating_sub(UNPUNISHED)).unwrap_or(u32::MAX);
+    let delay = STEP.saturating_mul(punished).min(LONGEST);
+    tokio::time::sleep(delay.min(deadline.remaining())).await;
 }
 
 /// What counts as one source: an IPv6 subscriber has a /64 (RFC 6177 §2).
@@ -157,8 +246,8 @@ fn row(of: u64) -> usize {
 
 /// When the bucket will have drained; zero if there is none.
 fn find(rows: &[[Bucket; ROW]], of: u64) -> u64 {
-    let bucket = rows[row(of)].iter().find(|bucket| bucket.of == of);
-    bucket.map_or(0, |bucket| bucket.drained)
+    let bucket = rows[row(of)].iter().find(|bucket| bucket[OF] == of);
+    bucket.map_or(0, |bucket| bucket[DRAINED])
 }
 
 /// How long until a bucket that drains at `drained` takes one more.
@@ -171,91 +260,28 @@ fn left(drained: u64, quota: Quota, now: Timestamp) -> Duration {
 /// Pours one attempt in, and says how many there are now.
 fn pour(rows: &mut [[Bucket; ROW]], of: u64, quota: Quota, now: Timestamp) -> u64 {
     let row = &mut rows[row(of)];
-    let index = row.iter().position(|bucket| bucket.of == of);
+    let index = row.iter().position(|bucket| bucket[OF] == of);
     let index = index.unwrap_or_else(|| {
         let emptiest = row
             .iter()
             .enumerate()
-            .min_by_key(|(_, bucket)| bucket.drained);
+            .min_by_key(|(_, bucket)| bucket[DRAINED]);
         emptiest.map_or(0, |(index, _)| index)
     });
     let bucket = &mut row[index];
-    if bucket.of != of {
-        *bucket = Bucket { of, drained: 0 };
+    if bucket[OF] != of {
+        *bucket = [of, 0];
     }
-    let interval = u64::try_from(quota.interval.as_millis()).unwrap_or(u64::MAX);
+    let interval = quota.interval();
     let full = interval.saturating_mul(u64::from(quota.burst));
     let now = now.as_millis();
-    bucket.drained = bucket
+    bucket[DRAINED] = bucket
         .drained
         .max(now)
         .saturating_add(interval)
         .min(now.saturating_add(full));
-    (bucket.drained - now).div_ceil(interval)
+    (bucket[DRAINED] - now).div_ceil(interval)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::{ManualClock, SystemEntropy};
-    use proptest::prelude::*;
-
-    fn limits(clock: &ManualClock) -> Limits {
-        let clock: Arc<dyn Clock> = Arc::new(clock.clone());
-        let verifier = Verifier::new(1, &SystemEntropy, Arc::clone(&clock)).expect("entropy");
-        Limits::new(Arc::new(verifier), clock)
-    }
-
-    fn source(n: u32) -> IpAddr {
-        IpAddr::from(n.to_be_bytes())
-    }
-
-    #[test]
-    fn a_subscriber_of_ipv6_is_one_source() {
-        let of = |text: &str| network(text.parse().expect("an address"));
-        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1:2:3"));
-        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
-        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
-    }
-
-    #[test]
-    fn any_number_of_sources_takes_the_same_room_and_the_busiest_stay() {
-        let clock = ManualClock::at(Timestamp::from_millis(1));
-        let limits = limits(&clock);
-        let busy = limits.claimant(source(1), Some("pbx"));
-        for _ in 0..OF_NAME.burst {
-            limits.count(&busy);
-        }
-        let before = limits.rows.lock().expect("no panic").len();
-        for n in 2..50_000 {
-            limits.count(&limits.claimant(source(n), None));
-        }
-        assert_eq!(limits.rows.lock().expect("no panic").len(), before);
-        assert!(
-            limits.check(&busy).is_err(),
-            "pushed out by others that did less"
-        );
-    }
-
-    proptest! {
-        /// Whatever the pauses: no more attempts are looked at than the burst and one for
-        /// each interval since.
-        #[test]
-        fn no_more_are_looked_at_than_the_quota(pauses in proptest::collection::vec(0..60_u64, 1..300)) {
-            let clock = ManualClock::at(Timestamp::from_millis(1));
-            let limits = limits(&clock);
-            let claimant = limits.claimant(source(1), Some("pbx"));
-            let (mut passed, mut looked_at) = (0, 0);
-            for pause in pauses {
-                clock.advance(Duration::from_secs(pause));
-                passed += pause;
-                if limits.check(&claimant).is_ok() {
-                    limits.count(&claimant);
-                    looked_at += 1;
-                }
-            }
-            let allowed = u64::from(OF_NAME.burst) + passed / OF_NAME.interval.as_secs();
-            prop_assert!(looked_at <= allowed, "{looked_at} > {allowed}");
-        }
-    }
-}
+mod tests;

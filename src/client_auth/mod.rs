@@ -14,7 +14,7 @@ use hyper::{
 
 use self::{
     basic::{Basic, BasicSecret},
-    bearer::{Bearer, Issuers},
+    bearer::{Bearer, Issuers, Remembered},
     challenge::Challenges,
     limits::Limits,
 };
@@ -32,6 +32,7 @@ mod distinguished_name;
 pub mod forwarded;
 mod limits;
 mod once;
+mod shares;
 mod verifier;
 
 pub use self::{
@@ -292,20 +293,32 @@ impl Clients {
     ) -> Result<&Client, NotAuthenticated> {
         let right = match self.bearer.remembered(header) {
             Some(right) => right,
-            None => {
-                let claimant = self.limits.claimant(presented.peer.address, None);
-                self.limits.check(&claimant)?;
-                match Box::pin(self.bearer.authenticate(header, token, deadline)).await {
-                    Err(why) if !why.is_fault() => {
-                        return Err(self.limits.punish(&claimant, why, deadline).await);
-                    }
-                    other => other?,
-                }
-            }
+            // Boxed: every call would carry the room for it, and few come here.
+            None => Box::pin(self.judge(presented.peer.address, header, token, deadline)).await?,
         };
         let clients = right.clients(|| self.certificate(presented))?;
         self.meant(clients.iter().copied(), presented.operation)
             .ok_or(NotAuthenticated::Wrong)
+    }
+
+    /// Judges a token that is not remembered, no more often than the limits say.
+    async fn judge(
+        &self,
+        source: IpAddr,
+        header: &[u8],
+        token: &[u8],
+        deadline: Deadline,
+    ) -> Result<Arc<Remembered>, NotAuthenticated> {
+        let claimant = self.limits.claimant(source, None);
+        self.limits.check(&claimant)?;
+        let place = self.limits.place(&claimant, deadline).await?;
+        let attempt = self.limits.attempt(&claimant)?;
+        let judged = self.bearer.authenticate(header, token, deadline).await;
+        drop(place);
+        match judged {
+            Err(why) if !why.is_fault() => Err(attempt.was_wrong(why, deadline).await),
+            other => other,
+        }
     }
 
     fn by_certificate(&self, presented: &Presented<'_>) -> Result<&Client, NotAuthenticated> {

@@ -63,15 +63,15 @@ impl Verifier {
         mac.finalize().into_bytes().into()
     }
 
-    /// Waits for a turn, asks `gate` once more (somebody may have got the answer while this
-    /// one waited, or too many may have been wrong), and then says which of `hashes` is of
-    /// `secret`, looking at all.
+    /// Waits for a turn, asks `gate` (somebody may have got the answer while this one waited,
+    /// or too many may have been wrong), and then says which of `hashes` is of `secret`,
+    /// looking at all.
     pub(super) async fn first_match<T>(
         &self,
         secret: Secret,
         hashes: Vec<Arc<str>>,
         deadline: Deadline,
-        gate: impl Fn() -> Result<Option<T>, NotAuthenticated>,
+        gate: impl FnOnce() -> Result<Option<T>, NotAuthenticated>,
     ) -> Result<Verified<T>, NotAuthenticated> {
         let busy = || NotAuthenticated::Busy;
         let place = Arc::clone(&self.queue).try_acquire_owned();

@@ -5,10 +5,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
-    HeaderMap, Method, Request, Response,
+    HeaderMap, Method, Request, Response, Version,
     body::Body,
-    header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue},
-    http::request::Parts,
+    header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue},
+    http::{request::Parts, uri},
 };
 
 use self::{
@@ -174,6 +174,9 @@ impl Http {
         if request.extensions.get::<AmbiguousFraming>().is_some() {
             return Err(Refusal::Framing);
         }
+        if !has_host(request) {
+            return Err(Refusal::Host);
+        }
         let operation = known.operation.ok_or(Refusal::UnknownPath)?;
         self.check_method(&request.method)?;
         let presented = Presented {
@@ -209,7 +212,9 @@ impl Http {
         match *method {
             Method::PUT => Ok(()),
             Method::POST if self.accept_post => Ok(()),
-            _ => Err(Refusal::Method),
+            _ => Err(Refusal::Method {
+                allowed: if self.accept_post { "PUT, POST" } else { "PUT" },
+            }),
         }
     }
 
@@ -254,6 +259,20 @@ impl Http {
 fn operation(path: &str) -> Option<Operation> {
     let name = path.strip_prefix(PREFIX)?;
     Operation::named(name.strip_suffix('/').unwrap_or(name))
+}
+
+/// True if the request says once whom it is for; before HTTP/1.1 and after it need not, since
+/// HTTP/2 says it elsewhere (RFC 9112 §3.2).
+fn has_host(request: &Parts) -> bool {
+    let mut hosts = request.headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => request.version != Version::HTTP_11,
+        (Some(host), None) => {
+            let host = host.as_bytes();
+            host.is_empty() || (!host.contains(&b'@') && uri::Authority::try_from(host).is_ok())
+        }
+        (Some(_), Some(_)) => false,
+    }
 }
 
 /// True for `application/json`, with or without parameters (RFC 9110 §8.3.1).

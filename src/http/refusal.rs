@@ -31,8 +31,13 @@ pub(super) enum Refusal {
     UnknownPath,
     /// A length with chunks: two readers could disagree about where the request ends.
     Framing,
-    /// Not PUT.
-    Method,
+    /// No `Host`, several, or one that is none (RFC 9112 §3.2).
+    Host,
+    /// A method that is not served.
+    Method {
+        /// The ones that are (RFC 9110 §15.5.6).
+        allowed: &'static str,
+    },
     /// No `tenant` header, an empty one, or two different ones.
     TenantHeader,
     /// Nobody is configured under this tenant.
@@ -65,7 +70,8 @@ impl Refusal {
         match self {
             Self::UnknownPath => "unknown_path",
             Self::Framing => "framing",
-            Self::Method => "method",
+            Self::Host => "host",
+            Self::Method { .. } => "method",
             Self::TenantHeader => "tenant_header",
             Self::UnknownTenant => "unknown_tenant",
             Self::Client(why) => why.reason(),
@@ -137,8 +143,10 @@ impl Refusal {
                 Self::UnknownPath | Self::UnknownTenant | Self::OperationOfTenant => {
                     StatusCode::NOT_FOUND
                 }
-                Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-                Self::Framing | Self::TenantHeader | Self::Body => StatusCode::BAD_REQUEST,
+                Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+                Self::Framing | Self::Host | Self::TenantHeader | Self::Body => {
+                    StatusCode::BAD_REQUEST
+                }
                 Self::Client(NotAuthenticated::Throttled { .. }) => StatusCode::TOO_MANY_REQUESTS,
                 // RFC 6750 §3.1
                 Self::Client(
@@ -185,11 +193,11 @@ impl Refusal {
                 headers.append(WWW_AUTHENTICATE, challenge.clone());
             }
         }
-        match status {
-            StatusCode::METHOD_NOT_ALLOWED => {
-                headers.insert(ALLOW, HeaderValue::from_static("PUT"));
+        match (status, self) {
+            (StatusCode::METHOD_NOT_ALLOWED, Self::Method { allowed }) => {
+                headers.insert(ALLOW, HeaderValue::from_static(allowed));
             }
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, _) => {
                 headers.insert(
                     RETRY_AFTER,
                     HeaderValue::from(self.retry_after().as_secs().max(1)),

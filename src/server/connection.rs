@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     future::Future,
+    net::IpAddr,
     pin::{Pin, pin},
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -18,12 +19,13 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::Instant,
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
+    time::{Instant, timeout},
 };
 
 use super::{
     Handler,
+    failure::{Complaints, Failure},
     framing::Framing,
     outlasting::Outlasting,
     watched::{Phase, Pulse, Watched},
@@ -54,6 +56,10 @@ const STREAMS: u32 = 128;
 /// How often an HTTP/2 peer is asked whether it is still there, and how long it has to say so.
 const PING: Duration = Duration::from_secs(20);
 
+/// What is still read, and for how long, of a client that had more to say than was wanted.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGERED: usize = 1 << 20;
+
 /// Serves the connection to its end.
 pub(super) async fn serve<S, H>(
     stream: S,
@@ -61,12 +67,14 @@ pub(super) async fn serve<S, H>(
     peer: Arc<Peer>,
     handler: Arc<H>,
     limits: Limits,
+    complaints: &Complaints,
     shutdown: Shutdown,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Handler,
 {
     let pulse = Pulse::start();
+    let from = peer.address;
     let service = service_fn(|mut request: Request<Incoming>| {
         if pulse.ambiguous.load(Ordering::Relaxed) {
             request.extensions_mut().insert(AmbiguousFraming);
@@ -86,14 +94,18 @@ pub(super) async fn serve<S, H>(
                 stream,
                 pulse: Arc::clone(&pulse),
                 framing: Framing::default(),
+                ended: false,
             });
-            let connection = http1::Builder::new()
+            let mut connection = http1::Builder::new()
                 // A client may close its sending side and still wait for the answer.
                 .half_close(true)
                 .max_buf_size(HEAD)
-                .pipeline_flush(true)
                 .serve_connection(io, service);
-            watch(pin!(connection), &pulse, limits, shutdown).await;
+            let end = watch(Pin::new(&mut connection), &pulse, limits, shutdown).await;
+            end.complain(complaints, from);
+            if matches!(end, End::Closed(_)) {
+                linger(connection.into_parts().io.into_inner()).await;
+            }
         }
         Protocol::Http2 => {
             // Frames that are no requests come and go at any time, so that bytes say nothing
@@ -106,19 +118,63 @@ pub(super) async fn serve<S, H>(
                 .keep_alive_interval(PING)
                 .keep_alive_timeout(PING)
                 .serve_connection(TokioIo::new(stream), service);
-            watch(pin!(connection), &pulse, limits, shutdown).await;
+            let end = watch(pin!(connection), &pulse, limits, shutdown).await;
+            end.complain(complaints, from);
         }
     }
 }
 
+/// How a connection ended.
+enum End {
+    /// By itself, or because its client went away, or against the protocol.
+    Closed(Result<(), hyper::Error>),
+    /// It was told to finish, and did.
+    Finished,
+    /// Something did not come in time.
+    Overdue(Phase),
+}
+
+impl End {
+    fn complain(&self, complaints: &Complaints, from: IpAddr) {
+        match self {
+            Self::Closed(Err(error)) => {
+                if let Some(failure) = Failure::of_http(error) {
+                    complaints.note(failure, from, error);
+                }
+            }
+            Self::Overdue(Phase::Head) => {
+                complaints.note(Failure::HeadTimedOut, from, &"no request in time");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Reads what a client has sent beyond what was answered, before the connection is closed:
+/// closed with unread bytes, TCP resets it, and the answer may be lost on its way
+/// (RFC 9112 §9.6).
+async fn linger<S: AsyncRead + Unpin>(mut stream: Watched<S>) {
+    let mut buffer = [0; 1024];
+    let rest = async {
+        let mut read = 0;
+        while !stream.ended && read < LINGERED {
+            match stream.read(&mut buffer).await {
+                Ok(some @ 1..) => read += some,
+                _ => return,
+            }
+        }
+    };
+    let _ = timeout(LINGER, rest).await;
+}
+
 /// A connection that can be told to finish what it has begun and take nothing new.
-trait Graceful: Future {
+trait Graceful: Future<Output = Result<(), hyper::Error>> {
     fn finish(self: Pin<&mut Self>);
 }
 
 impl<I, S> Graceful for http1::Connection<I, S>
 where
-    Self: Future,
+    Self: Future<Output = Result<(), hyper::Error>>,
     I: hyper::rt::Read + hyper::rt::Write + Unpin,
     S: hyper::service::HttpService<Incoming, ResBody = Full<Bytes>>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -130,7 +186,7 @@ where
 
 impl<I, S, E> Graceful for http2::Connection<I, S, E>
 where
-    Self: Future,
+    Self: Future<Output = Result<(), hyper::Error>>,
     I: hyper::rt::Read + hyper::rt::Write + Unpin,
     S: hyper::service::HttpService<Incoming, ResBody = Full<Bytes>>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -146,16 +202,18 @@ async fn watch<C: Graceful>(
     pulse: &Pulse,
     limits: Limits,
     mut shutdown: Shutdown,
-) {
+) -> End {
     let mut draining = false;
     let mut watch = pin!(tokio::time::sleep(limits.head));
     loop {
         tokio::select! {
-            // What went wrong is the other side's affair: it has been answered or is gone.
-            _ = connection.as_mut() => return,
+            result = connection.as_mut() => return match draining {
+                true => End::Finished,
+                false => End::Closed(result),
+            },
             () = watch.as_mut() => {
-                if overdue(pulse, limits) {
-                    return;
+                if let Some(phase) = overdue(pulse, limits) {
+                    return End::Overdue(phase);
                 }
                 // Half the time for a head: nobody is late by more than that.
                 watch.as_mut().reset(Instant::now() + limits.head / 2);
@@ -168,10 +226,13 @@ async fn watch<C: Graceful>(
     }
 }
 
-fn overdue(pulse: &Pulse, limits: Limits) -> bool {
-    match pulse.phase() {
-        (Phase::Idle, since) => since > limits.idle,
-        (Phase::Head, since) => since >= limits.head,
-        (Phase::Answering, _) => false,
-    }
+/// What the connection is overdue with.
+fn overdue(pulse: &Pulse, limits: Limits) -> Option<Phase> {
+    let (phase, since) = pulse.phase();
+    let is_overdue = match phase {
+        Phase::Idle => since > limits.idle,
+        Phase::Head => since >= limits.head,
+        Phase::Answering => false,
+    };
+    is_overdue.then_some(phase)
 }

@@ -5,18 +5,11 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::connection::Protocol;
-use crate::{
-    client_auth::{ClientCertificate, OncePerSource},
-    clock::Clock,
-    tls::{HTTP2, Tls},
+use super::{
+    connection::Protocol,
+    failure::{Complaints, Failure},
 };
-
-/// Makes handshakes, and says why they fail.
-pub(super) struct Handshakes {
-    tls: Option<Arc<Tls>>,
-    complaints: OncePerSource,
-}
+use crate::{client_auth::ClientCertificate, tls::HTTP2};
 
 /// A connection after its handshake.
 pub(super) struct Shaken {
@@ -25,63 +18,44 @@ pub(super) struct Shaken {
     pub(super) certificate: Option<Arc<ClientCertificate>>,
 }
 
-impl Handshakes {
-    pub(super) fn new(tls: Option<Arc<Tls>>, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            tls,
-            complaints: OncePerSource::new(clock),
+/// The connection, if its handshake comes to an end in time and a client certificate, if
+/// there is one, is good.
+pub(super) async fn shake(
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    from: IpAddr,
+    within: Duration,
+    complaints: &Complaints,
+) -> Option<Shaken> {
+    let stream = match timeout(within, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            complaints.note(Failure::of_handshake(&error), from, &error);
+            return None;
         }
-    }
-
-    /// `None` for plain HTTP.
-    pub(super) fn acceptor(&self) -> Option<TlsAcceptor> {
-        self.tls.as_ref()?.acceptor()
-    }
-
-    /// The connection, if its handshake comes to an end in time and a client certificate,
-    /// if there is one, is good.
-    pub(super) async fn shake(
-        &self,
-        acceptor: TlsAcceptor,
-        stream: TcpStream,
-        from: IpAddr,
-        within: Duration,
-    ) -> Option<Shaken> {
-        let stream = match timeout(within, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
-                // Port scanners and health checks end up here by the thousand.
-                if self.complaints.is_first(from) {
-                    tracing::warn!(%from, %error, "a TLS handshake failed (said once an hour)");
-                } else {
-                    tracing::debug!(%from, %error, "a TLS handshake failed");
-                }
+        Err(late) => {
+            complaints.note(Failure::HandshakeTimedOut, from, &late);
+            return None;
+        }
+    };
+    let (_, session) = stream.get_ref();
+    let protocol = match session.alpn_protocol() {
+        Some(HTTP2) => Protocol::Http2,
+        _ => Protocol::Http1,
+    };
+    let certificate = match session.peer_certificates().and_then(<[_]>::first) {
+        None => None,
+        Some(der) => match ClientCertificate::from_der(der) {
+            Ok(certificate) => Some(Arc::new(certificate)),
+            Err(error) => {
+                complaints.note(Failure::CertificateWrong, from, &error);
                 return None;
             }
-            Err(_) => {
-                tracing::debug!(%from, "a TLS handshake took too long");
-                return None;
-            }
-        };
-        let (_, session) = stream.get_ref();
-        let protocol = match session.alpn_protocol() {
-            Some(HTTP2) => Protocol::Http2,
-            _ => Protocol::Http1,
-        };
-        let certificate = match session.peer_certificates().and_then(<[_]>::first) {
-            None => None,
-            Some(der) => match ClientCertificate::from_der(der) {
-                Ok(certificate) => Some(Arc::new(certificate)),
-                Err(error) => {
-                    tracing::warn!(%from, %error, "a client's certificate cannot be read");
-                    return None;
-                }
-            },
-        };
-        Some(Shaken {
-            stream,
-            protocol,
-            certificate,
-        })
-    }
+        },
+    };
+    Some(Shaken {
+        stream,
+        protocol,
+        certificate,
+    })
 }

@@ -9,14 +9,17 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
+use tokio_rustls::TlsAcceptor;
 
+pub use self::failure::{Failure, Failures};
 use self::{
     connection::{Limits, Protocol},
-    handshake::Handshakes,
+    failure::Complaints,
 };
 use crate::{client_auth::Peer, clock::Clock, shutdown::Shutdown, tls::Tls};
 
 mod connection;
+mod failure;
 mod framing;
 mod handshake;
 mod outlasting;
@@ -40,6 +43,8 @@ pub struct Server<H> {
     pub handler: Arc<H>,
     /// Our certificate and whose client certificates we take; `None` for plain HTTP always.
     pub tls: Option<Arc<Tls>>,
+    /// Counts what comes to nothing.
+    pub failures: Arc<dyn Failures>,
     /// Tells when something has been said often enough.
     pub clock: Arc<dyn Clock>,
     /// Connections at once; more wait in the listener's queue.
@@ -66,7 +71,7 @@ impl<H: Handler> Server<H> {
             head: self.head_timeout,
             idle: IDLE,
         };
-        let handshakes = Arc::new(Handshakes::new(self.tls, Arc::clone(&self.clock)));
+        let complaints = Arc::new(Complaints::new(self.failures, self.clock));
         let mut stop = shutdown.clone();
         loop {
             let accepted = tokio::select! {
@@ -76,12 +81,14 @@ impl<H: Handler> Server<H> {
             match accepted {
                 Ok((stream, address, place)) => {
                     let handler = Arc::clone(&self.handler);
-                    let handshakes = Arc::clone(&handshakes);
+                    let complaints = Arc::clone(&complaints);
+                    // `None` for plain HTTP.
+                    let acceptor = self.tls.as_ref().and_then(|tls| tls.acceptor());
                     let (shutdown, mut stop) = (shutdown.clone(), shutdown.clone());
                     tokio::spawn(async move {
                         let _place = place;
                         tokio::select! {
-                            () = serve(stream, address, &handshakes, handler, limits, shutdown) => {}
+                            () = serve(stream, address, acceptor, handler, limits, &complaints, shutdown) => {}
                             () = stop.stopping() => {}
                         }
                     });
@@ -122,26 +129,27 @@ async fn accept(
 async fn serve<H: Handler>(
     stream: TcpStream,
     address: SocketAddr,
-    handshakes: &Handshakes,
+    acceptor: Option<TlsAcceptor>,
     handler: Arc<H>,
     limits: Limits,
+    complaints: &Complaints,
     shutdown: Shutdown,
 ) {
     let mut peer = Peer {
         address: address.ip().to_canonical(),
         certificate: None,
     };
-    match handshakes.acceptor() {
-        None => {
-            let peer = Arc::new(peer);
-            connection::serve(stream, Protocol::Http1, peer, handler, limits, shutdown).await;
-        }
-        Some(acceptor) => {
-            let shaken = handshakes.shake(acceptor, stream, peer.address, limits.head);
-            let Some(shaken) = shaken.await else { return };
-            peer.certificate = shaken.certificate;
-            let (stream, protocol) = (shaken.stream, shaken.protocol);
-            connection::serve(stream, protocol, Arc::new(peer), handler, limits, shutdown).await;
-        }
-    }
+    let Some(acceptor) = acceptor else {
+        let peer = Arc::new(peer);
+        let plain = Protocol::Http1;
+        return connection::serve(stream, plain, peer, handler, limits, complaints, shutdown).await;
+    };
+    let shaken = handshake::shake(acceptor, stream, peer.address, limits.head, complaints);
+    let Some(shaken) = shaken.await else { return };
+    peer.certificate = shaken.certificate;
+    let (stream, protocol, peer) = (shaken.stream, shaken.protocol, Arc::new(peer));
+    connection::serve(
+        stream, protocol, peer, handler, limits, complaints, shutdown,
+    )
+    .await;
 }

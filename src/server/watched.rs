@@ -108,6 +108,8 @@ pub(super) struct Watched<S> {
     pub(super) stream: S,
     pub(super) pulse: Arc<Pulse>,
     pub(super) framing: Framing,
+    /// The other side has sent all that it will.
+    pub(super) ended: bool,
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
@@ -119,6 +121,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(cx, buffer);
         let received = &buffer.filled()[before..];
+        self.ended |= result.is_ready() && received.is_empty();
         if !received.is_empty() {
             self.pulse.received();
             if self.framing.is_ambiguous(received) {

@@ -17,6 +17,7 @@ use prometheus_client::{
 use crate::{
     http::record::{Call, Outcome},
     otp::store::Counts,
+    server::{Failure, Failures},
     tenant::Operation,
 };
 
@@ -34,6 +35,7 @@ pub struct Metrics {
     locks: Gauge<i64, AtomicI64>,
     quarantines: Gauge<i64, AtomicI64>,
     reloads: Family<ResultLabel, Counter>,
+    failures: Family<ReasonLabel, Counter>,
     /// The counters by what they count, so that a call need not spell its labels out.
     known: RwLock<HashMap<Kind, Counter<u64, AtomicU64>>>,
     histograms: [Histogram; 4],
@@ -56,6 +58,11 @@ struct OperationLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabel {
     result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
 }
 
 impl Default for Metrics {
@@ -95,6 +102,17 @@ impl Metrics {
             "Reloads of the configuration, by result",
             reloads.clone(),
         );
+        let failures: Family<ReasonLabel, Counter> = Family::default();
+        registry.register(
+            "failed_connections",
+            "Connections that came to no call: handshakes that failed, requests that are no HTTP",
+            failures.clone(),
+        );
+        for failure in Failure::ALL {
+            drop(failures.get_or_create(&ReasonLabel {
+                reason: failure.reason(),
+            }));
+        }
         let histogram = |operation| {
             seconds.get_or_create_owned(&OperationLabel {
                 operation: operation_label(operation),
@@ -113,6 +131,7 @@ impl Metrics {
             locks,
             quarantines,
             reloads,
+            failures,
             known: RwLock::default(),
             histograms,
         }
@@ -172,6 +191,13 @@ impl Metrics {
         // Writing into a text does not fail.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+}
+
+impl Failures for Metrics {
+    fn count(&self, failure: Failure) {
+        let reason = failure.reason();
+        self.failures.get_or_create(&ReasonLabel { reason }).inc();
     }
 }
 

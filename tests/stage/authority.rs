@@ -71,6 +71,34 @@ impl Wish {
         }
     }
 
+    /// Signed by itself and by nobody else.
+    pub fn self_signed(&self) -> Issued {
+        let (params, key) = self.params(|_| {});
+        let certificate = params.self_signed(&key).expect("a certificate");
+        Issued {
+            pem: certificate.pem(),
+            key: key.serialize_pem(),
+            der: certificate.der().to_vec(),
+        }
+    }
+
+    fn params(&self, change: impl FnOnce(&mut CertificateParams)) -> (CertificateParams, KeyPair) {
+        let names: Vec<String> = self.dns.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).expect("names");
+        params.distinguished_name = DistinguishedName::new();
+        let name = &mut params.distinguished_name;
+        name.push(DnType::CountryName, "SE");
+        name.push(DnType::OrganizationName, "Läb, Inc");
+        name.push(DnType::CommonName, self.name);
+        params.extended_key_usages = vec![self.usage.clone()];
+        params.serial_number = Some(SerialNumber::from(self.serial));
+        let (from, to) = self.valid;
+        params.not_before = date_time_ymd(from, 1, 1);
+        params.not_after = date_time_ymd(to, 1, 1);
+        change(&mut params);
+        (params, KeyPair::generate().expect("a key"))
+    }
+
     /// The server's.
     pub fn server() -> Self {
         Self {
@@ -84,12 +112,7 @@ impl Wish {
 impl Authority {
     pub fn new(name: &str) -> Self {
         let key = KeyPair::generate().expect("a key");
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params.not_before = date_time_ymd(2024, 1, 1);
-        params.not_after = date_time_ymd(2040, 1, 1);
+        let params = Self::params(name);
         let pem = params.self_signed(&key).expect("a certificate").pem();
         Self {
             issuer: Issuer::new(params, key),
@@ -97,28 +120,35 @@ impl Authority {
         }
     }
 
-    pub fn issue(&self, wish: &Wish) -> Issued {
+    /// One that this one answers for, unless `change` keeps it from that.
+    pub fn below(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let key = KeyPair::generate().expect("a key");
-        let mut params = CertificateParams::new(
-            wish.dns
-                .iter()
-                .map(|name| (*name).to_owned())
-                .collect::<Vec<_>>(),
-        )
-        .expect("names");
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CountryName, "SE");
+        let mut params = Self::params(name);
+        change(&mut params);
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        Self {
+            pem: certificate.pem(),
+            issuer: Issuer::new(params, key),
+        }
+    }
+
+    fn params(name: &str) -> CertificateParams {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.not_before = date_time_ymd(2024, 1, 1);
+        params.not_after = date_time_ymd(2040, 1, 1);
         params
-            .distinguished_name
-            .push(DnType::OrganizationName, "Läb, Inc");
-        params
-            .distinguished_name
-            .push(DnType::CommonName, wish.name);
-        params.extended_key_usages = vec![wish.usage.clone()];
-        params.serial_number = Some(SerialNumber::from(wish.serial));
-        let (from, to) = wish.valid;
-        params.not_before = date_time_ymd(from, 1, 1);
-        params.not_after = date_time_ymd(to, 1, 1);
+    }
+
+    pub fn issue(&self, wish: &Wish) -> Issued {
+        self.issue_as(wish, |_| {})
+    }
+
+    /// A certificate that says what `wish` and then `change` want.
+    pub fn issue_as(&self, wish: &Wish, change: impl FnOnce(&mut CertificateParams)) -> Issued {
+        let (params, key) = wish.params(change);
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         Issued {
             pem: certificate.pem(),

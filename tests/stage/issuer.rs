@@ -114,6 +114,8 @@ pub struct IssuerServer {
 pub struct Answers {
     pub keys: Value,
     pub introspection: Value,
+    /// A token that is active whatever is said of others.
+    pub right_token: Option<&'static str>,
     pub status: u16,
     pub delay: Duration,
     /// Of the metadata at these paths.
@@ -125,6 +127,7 @@ impl IssuerServer {
         let answers = Arc::new(Mutex::new(Answers {
             keys: key_set(keys),
             introspection: json!({ "active": false }),
+            right_token: None,
             status: 200,
             delay: Duration::ZERO,
             metadata: Vec::new(),
@@ -136,7 +139,14 @@ impl IssuerServer {
             let path = request.url.path();
             let body = match path {
                 "/jwks" => Some(answers.keys),
-                "/introspect" => Some(answers.introspection),
+                "/introspect" => {
+                    let asked = String::from_utf8_lossy(&request.body);
+                    let right = answers.right_token.map(|token| format!("token={token}&"));
+                    match right.is_some_and(|right| asked.starts_with(&right)) {
+                        true => Some(json!({ "active": true, "exp": NOW + 600 })),
+                        false => Some(answers.introspection),
+                    }
+                }
                 _ => answers
                     .metadata
                     .into_iter()
