@@ -7,14 +7,14 @@ use std::{
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, future::join_all};
 use http_body_util::Full;
 use hyper::{
     Request, Response, StatusCode,
     body::Incoming,
     header::{CACHE_CONTROL, HeaderValue},
 };
-use tokio::{net::TcpListener, sync::Mutex, task::JoinSet};
+use tokio::{net::TcpListener, sync::Mutex, task::JoinSet, time::timeout};
 
 use crate::{
     admin::{Admin, Running},
@@ -62,6 +62,7 @@ impl Surroundings {
 /// The program, bound to its addresses and not yet serving.
 pub struct App {
     config: Arc<Config>,
+    ldap: LdapDirectories,
     parts: Arc<Parts>,
     door: Arc<Door>,
     public: TcpListener,
@@ -141,14 +142,21 @@ struct Door {
     http: ArcSwap<Http>,
 }
 
+/// The LDAP directories in force, for a reload to take over.
+type LdapDirectories = HashMap<TenantId, Arc<LdapDirectory>>;
+
 /// How often expired entries are dropped.
 const SWEEP: Duration = Duration::from_secs(10);
+
+/// How long a reload waits for the numbers of a directory that has changed. Until then calls
+/// are answered as before.
+const LOAD: Duration = Duration::from_secs(30);
 
 impl App {
     /// Opens everything that `config` names and binds the addresses.
     pub async fn build(config: Config, surroundings: Surroundings) -> Result<Self, StartError> {
         let parts = Arc::new(Parts::open(&config, surroundings).await?);
-        let http = parts.http(&config)?;
+        let (http, ldap) = parts.http(&config, &LdapDirectories::new())?;
         http.prepare();
         let public = bind(config.server.listen).await?;
         let admin = match config.server.admin_listen {
@@ -173,6 +181,7 @@ impl App {
         });
         Ok(Self {
             config: Arc::new(config),
+            ldap,
             parts,
             door,
             public,
@@ -191,7 +200,10 @@ impl App {
         Reloader {
             parts: Arc::clone(&self.parts),
             door: Arc::clone(&self.door),
-            in_force: Mutex::new(Arc::clone(&self.config)),
+            in_force: Mutex::new(InForce {
+                config: Arc::clone(&self.config),
+                ldap: self.ldap.clone(),
+            }),
         }
     }
 
@@ -309,22 +321,35 @@ impl Parts {
         }
     }
 
-    /// Everything that hangs on the configuration and can change with it.
-    fn http(&self, config: &Config) -> Result<Http, StartError> {
+    /// Everything that hangs on the configuration and can change with it. Of `older`, what
+    /// `config` would only open again is kept.
+    fn http(
+        &self,
+        config: &Config,
+        older: &LdapDirectories,
+    ) -> Result<(Http, LdapDirectories), StartError> {
         let proxy = config.server.proxy.as_ref();
         let clock = Arc::clone(&self.surroundings.clock);
         let forwarded = proxy.and_then(|proxy| Forwarded::new(proxy, clock));
         let forwarded = forwarded.map(Arc::new);
-        let mut tenants = HashMap::new();
+        let (mut tenants, mut ldap) = (HashMap::new(), LdapDirectories::new());
         for tenant in &config.tenants {
-            let built = self.tenant(tenant, forwarded.as_ref())?;
+            let clock = Arc::clone(&self.surroundings.clock);
+            let directory = match open_directory(tenant, older.get(&tenant.id), clock)? {
+                Opened::Ldif(directory) => directory as Arc<dyn UserDirectory>,
+                Opened::Ldap(directory) => {
+                    ldap.insert(tenant.id.clone(), Arc::clone(&directory));
+                    directory
+                }
+            };
+            let built = self.tenant(tenant, directory, forwarded.as_ref());
             tenants.insert(tenant.id.as_str().into(), built);
         }
         let strangers = config
             .tenants
             .first()
             .map_or(&[][..], |tenant| &tenant.clients);
-        Ok(Http {
+        let http = Http {
             refusals: config.server.refusals,
             accept_post: config.server.accept_post,
             max_body: config.server.max_body,
@@ -334,14 +359,16 @@ impl Parts {
             ids: Arc::clone(&self.ids),
             ledger: Arc::clone(&self.telemetry) as _,
             clock: Arc::clone(&self.surroundings.clock),
-        })
+        };
+        Ok((http, ldap))
     }
 
     fn tenant(
         &self,
         config: &TenantConfig,
+        directory: Arc<dyn UserDirectory>,
         forwarded: Option<&Arc<Forwarded>>,
-    ) -> Result<Tenant, StartError> {
+    ) -> Tenant {
         let authority = Authority {
             tenant: config.id.clone(),
             otp: config.otp,
@@ -349,23 +376,30 @@ impl Parts {
             lockout: config.lockout,
             throttle: config.throttle,
             numbers: Arc::clone(&config.phone),
-            directory: open_directory(config, Arc::clone(&self.surroundings.clock))?,
+            directory,
             store: Arc::clone(&self.store),
             keys: Arc::clone(&self.keys),
             entropy: Arc::clone(&self.surroundings.entropy),
         };
-        Ok(Tenant {
+        Tenant {
             operations: config.operations,
             clients: Clients::new(&config.clients, &self.clients, forwarded),
             authority,
-        })
+        }
     }
+}
+
+/// A tenant's directory.
+enum Opened {
+    Ldif(Arc<LdifDirectory>),
+    Ldap(Arc<LdapDirectory>),
 }
 
 fn open_directory(
     config: &TenantConfig,
+    older: Option<&Arc<LdapDirectory>>,
     clock: Arc<dyn Clock>,
-) -> Result<Arc<dyn UserDirectory>, StartError> {
+) -> Result<Opened, StartError> {
     let DirectoryConfig { source, schema } = &config.directory;
     match source {
         DirectorySource::Ldif { path } => {
@@ -378,13 +412,19 @@ fn open_directory(
                 tracing::warn!(tenant = %config.id, "{warning}");
             }
             directory.watch();
-            Ok(directory)
+            Ok(Opened::Ldif(directory))
         }
         DirectorySource::Ldap(ldap, lookup) => {
+            let same = |older: &&Arc<LdapDirectory>| {
+                older.is_made_of(ldap, *lookup, schema, &config.phone)
+            };
+            if let Some(older) = older.filter(same) {
+                return Ok(Opened::Ldap(Arc::clone(older)));
+            }
             let (ldap, schema) = (ldap.clone(), schema.clone());
             let numbers = Arc::clone(&config.phone);
             match LdapDirectory::start(ldap, *lookup, schema, numbers, clock) {
-                Ok(directory) => Ok(directory),
+                Ok(directory) => Ok(Opened::Ldap(directory)),
                 Err(error) => Err(StartError::Ldap {
                     tenant: config.id.clone(),
                     error,
@@ -442,22 +482,51 @@ impl Running for Program {
 pub struct Reloader {
     parts: Arc<Parts>,
     door: Arc<Door>,
-    in_force: Mutex<Arc<Config>>,
+    in_force: Mutex<InForce>,
+}
+
+struct InForce {
+    config: Arc<Config>,
+    ldap: LdapDirectories,
+}
+
+impl InForce {
+    /// Waits for those of the `newer` directories in whose place calls are answered now.
+    async fn load(&self, newer: &LdapDirectories) {
+        let is_awaited = |(tenant, newer): &(&TenantId, &Arc<LdapDirectory>)| {
+            let older = self.ldap.get(*tenant);
+            self.config.tenants.iter().any(|old| old.id == **tenant)
+                && !older.is_some_and(|older| Arc::ptr_eq(older, newer))
+        };
+        let loads = newer.iter().filter(is_awaited).map(|(tenant, newer)| async move {
+            if timeout(LOAD, newer.loaded()).await.is_err() {
+                let detail = newer.health().detail;
+                tracing::error!(%tenant, %detail, "the changed directory is not loaded in time; it is used all the same");
+            }
+        });
+        join_all(loads).await;
+    }
 }
 
 impl Reloader {
     /// Calls that come from now on are answered by `newer`; those in flight by the older one.
-    /// OTPs, failures and locks stay.
+    /// OTPs, failures and locks stay, and so does an LDAP directory of which nothing has
+    /// changed. One that has changed first loads what it has to.
     pub async fn reload(&self, newer: Config) -> Result<(), StartError> {
         let mut in_force = self.in_force.lock().await;
         let newer = Arc::new(newer);
-        let result = self.build(&in_force, &newer).await;
-        self.parts.telemetry.metrics.reloaded(result.is_ok());
-        let (http, tls) = result?;
+        let built = self.build(&in_force, &newer).await;
+        let Built { http, ldap, tls } =
+            built.inspect_err(|_| self.parts.telemetry.metrics.reloaded(false))?;
         http.prepare();
+        in_force.load(&ldap).await;
         self.door.http.store(Arc::new(http));
         self.parts.tls.take(tls);
-        *in_force = newer;
+        self.parts.telemetry.metrics.reloaded(true);
+        *in_force = InForce {
+            config: newer,
+            ldap,
+        };
         Ok(())
     }
 
@@ -467,18 +536,27 @@ impl Reloader {
     }
 
     /// Away from the threads that answer calls: a directory may have a million people.
-    async fn build(&self, older: &Config, newer: &Arc<Config>) -> Result<Built, StartError> {
-        if let Some(what) = older.needs_restart(newer) {
+    async fn build(&self, older: &InForce, newer: &Arc<Config>) -> Result<Built, StartError> {
+        if let Some(what) = older.config.needs_restart(newer) {
             return Err(StartError::NeedsRestart(what));
         }
-        let (parts, newer) = (Arc::clone(&self.parts), Arc::clone(newer));
+        let (parts, newer, older) = (
+            Arc::clone(&self.parts),
+            Arc::clone(newer),
+            older.ldap.clone(),
+        );
         let built = tokio::task::spawn_blocking(move || {
             let tls = parts.tls.prepare(newer.server.tls.as_ref())?;
-            Ok((parts.http(&newer)?, tls))
+            let (http, ldap) = parts.http(&newer, &older)?;
+            Ok(Built { http, ldap, tls })
         });
         built.await.unwrap_or(Err(StartError::Panicked))
     }
 }
 
 /// What a configuration comes to, before it is in force.
-type Built = (Http, Option<Arc<Loaded>>);
+struct Built {
+    http: Http,
+    ldap: LdapDirectories,
+    tls: Option<Arc<Loaded>>,
+}

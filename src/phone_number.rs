@@ -29,7 +29,7 @@ mod tests;
 const LONGEST_TEXT: usize = 256;
 
 /// `[tenant.phone]`: how numbers of one tenant are read.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct NumberPlan {
     region: Region,
     matching: Matching,

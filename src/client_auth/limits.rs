@@ -275,8 +275,7 @@ fn pour(rows: &mut [[Bucket; ROW]], of: u64, quota: Quota, now: Timestamp) -> u6
     let interval = quota.interval();
     let full = interval.saturating_mul(u64::from(quota.burst));
     let now = now.as_millis();
-    bucket[DRAINED] = bucket
-        .drained
+    bucket[DRAINED] = bucket[DRAINED]
         .max(now)
         .saturating_add(interval)
         .min(now.saturating_add(full));

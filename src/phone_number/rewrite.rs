@@ -11,7 +11,16 @@ pub(super) struct Rule {
     replacement: Vec<Piece>,
 }
 
-#[derive(Clone, Debug)]
+/// By its text: two rules that are written alike do the same.
+impl PartialEq for Rule {
+    fn eq(&self, other: &Self) -> bool {
+        self.pattern.as_str() == other.pattern.as_str() && self.replacement == other.replacement
+    }
+}
+
+impl Eq for Rule {}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Text(String),
     Group(usize),

@@ -7,44 +7,13 @@ use tokio::time::Instant;
 use super::{
     people::PASSWORD,
     relay::{Mode, Relay},
-    samba::{self, Samba},
-    slapd::{self, Slapd},
+    samba::Samba,
+    slapd::Slapd,
+    written::{active_directory, openldap, stage},
 };
-use crate::stage::{self, Setting, Stage};
+use crate::stage;
 
 const ANNA: &str = "+46701740605";
-
-/// A stage whose first tenant's users are in LDAP; `keys` are those of its directory.
-async fn stage(keys: &str, more: &str) -> Stage {
-    let setting = Setting {
-        more: more.to_owned(),
-        ..Setting::default()
-    };
-    let toml = setting.toml();
-    let (before, rest) = toml.split_once("[tenant.directory]").expect("a directory");
-    let (_, after) = rest.split_once("[[tenant.client]]").expect("a client");
-    let toml =
-        format!("{before}[tenant.directory]\nkind = \"ldap\"\n{keys}\n[[tenant.client]]{after}");
-    let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("people.ldif"), &setting.people).expect("a file");
-    std::fs::write(folder.path().join("password"), PASSWORD).expect("a file");
-    Stage::in_folder(folder, &toml).await
-}
-
-fn openldap(urls: &[String]) -> String {
-    let (service, base) = (slapd::SERVICE, slapd::PEOPLE);
-    format!(
-        r#"urls = {urls:?}
-bind_dn = "{service}"
-bind_password_file = "password"
-base = "{base}"
-user_filter = "(&(objectClass=inetOrgPerson)(!(employeeType=left)))"
-username_attribute = "uid"
-user_id_attribute = "entryUUID"
-phone_attributes = ["mobile", "telephoneNumber", "description"]
-"#
-    )
-}
 
 #[tokio::test]
 async fn a_caller_gets_an_otp_and_logs_in_with_the_directorys_password_once() {
@@ -181,22 +150,8 @@ async fn with_all_servers_gone_calls_are_refused_in_three_seconds_and_recover_by
 #[tokio::test]
 async fn users_of_active_directory_are_found_in_an_index_and_log_in() {
     let samba = Samba::shared();
-    let (url, ca) = (samba.url(), samba.files.ca.display());
-    let (service, base) = (samba::SERVICE, samba::PEOPLE);
-    let keys = format!(
-        r#"urls = ["{url}"]
-ca = "{ca}"
-bind_dn = "{service}"
-bind_password_file = "password"
-base = "{base}"
-user_filter = "(&(objectCategory=person)(objectClass=user)(!(userAccountControl:1.2.840.113556.1.4.803:=2)))"
-username_attribute = "sAMAccountName"
-user_id_attribute = "objectGUID"
-phone_attributes = ["mobile", "otherMobile", "telephoneNumber"]
-lookup = "index"
-index_refresh = "1s"
-"#
-    );
+    let index = "lookup = \"index\"\nindex_refresh = \"1s\"\n";
+    let keys = active_directory(samba) + index;
     let stage = stage(&keys, "").await;
     while stage.admin("/readyz").await.status != 200 {
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -8,6 +8,7 @@ mod people;
 mod relay;
 mod samba;
 mod slapd;
+mod written;
 
 mod active_directory;
 mod calls;
@@ -17,5 +18,6 @@ mod index;
 mod mocked;
 mod openldap;
 mod outages;
+mod reload;
 mod reports;
 mod tls;

@@ -10,45 +10,22 @@ use callotp::{
 };
 
 use super::{
-    people::PASSWORD,
-    samba::{self, Samba},
+    samba::Samba,
     slapd::{self, Slapd, free_port},
+    written::{active_directory, furnish, openldap, toml},
 };
-use crate::stage::{PEOPLE, Setting};
+use crate::stage::Setting;
 
 /// The first tenant of a configuration in `folder`, with these keys for its directory, or
 /// with an LDIF file.
 fn tenant(folder: &Path, directory: Option<&str>) -> TenantConfig {
-    let mut toml = Setting::default().toml();
-    if let Some(keys) = directory {
-        let (before, rest) = toml.split_once("[tenant.directory]").expect("a directory");
-        let (_, after) = rest.split_once("[[tenant.client]]").expect("a client");
-        toml = format!(
-            "{before}[tenant.directory]\nkind = \"ldap\"\n{keys}\n[[tenant.client]]{after}"
-        );
-    }
-    std::fs::write(folder.join("people.ldif"), PEOPLE).expect("a file");
-    std::fs::write(folder.join("password"), PASSWORD).expect("a file");
+    furnish(folder);
+    let toml = directory.map_or_else(|| Setting::default().toml(), |keys| toml(keys, ""));
     std::fs::write(folder.join("callotp.toml"), toml).expect("a file");
     let nothing = Environment::of(Vec::<(String, String)>::new());
     let config = config::load(&folder.join("callotp.toml"), &nothing);
     let mut config = config.unwrap_or_else(|problems| panic!("{problems}"));
     config.tenants.remove(0)
-}
-
-fn openldap(url: &str) -> String {
-    let (service, base) = (slapd::SERVICE, slapd::PEOPLE);
-    format!(
-        r#"urls = ["{url}"]
-bind_dn = "{service}"
-bind_password_file = "password"
-base = "{base}"
-user_filter = "(&(objectClass=inetOrgPerson)(!(employeeType=left)))"
-username_attribute = "uid"
-user_id_attribute = "entryUUID"
-phone_attributes = ["mobile", "telephoneNumber", "description"]
-"#
-    )
 }
 
 fn clock() -> Arc<SystemClock> {
@@ -74,7 +51,7 @@ fn refused(reason: &str) -> Verdict {
 async fn explain_tells_each_step_and_the_verdict_on_openldap() {
     let folder = tempfile::tempdir().expect("a folder");
     let slapd = Slapd::own();
-    let tenant = tenant(folder.path(), Some(&openldap(&slapd.url())));
+    let tenant = tenant(folder.path(), Some(&openldap(&[slapd.url()])));
     let (served, text) = verdict(&tenant, "070-174 06 05").await;
     let dn = format!("uid=anna,{}", slapd::PEOPLE);
     let user = "anna".to_owned();
@@ -129,7 +106,7 @@ async fn explain_works_on_an_ldif_file_too() {
 async fn explain_says_that_it_cannot_reach_the_directory() {
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("ldap://{}", free_port());
-    let tenant = tenant(folder.path(), Some(&openldap(&url)));
+    let tenant = tenant(folder.path(), Some(&openldap(&[url.clone()])));
     match explain(&tenant, clock(), "+46701740605").await {
         Err(ExplainError::Fault(fault)) => {
             assert!(fault.to_string().contains(&url), "{fault}");
@@ -153,7 +130,7 @@ async fn phones_names_every_user_of_openldap_who_cannot_be_served() {
         person("none", ""),
         person("word", "mobile: ask")
     ));
-    let tenant = tenant(folder.path(), Some(&openldap(&slapd.url())));
+    let tenant = tenant(folder.path(), Some(&openldap(&[slapd.url()])));
     let mut heard = 0;
     let report = phones::report(&tenant, clock(), &mut |users| heard = users).await;
     let report = report.expect("a report");
@@ -186,20 +163,7 @@ async fn phones_names_every_user_of_openldap_who_cannot_be_served() {
 async fn phones_knows_what_active_directory_has_no_index_of() {
     let folder = tempfile::tempdir().expect("a folder");
     let samba = Samba::shared();
-    let (url, ca) = (samba.url(), samba.files.ca.display());
-    let (service, base) = (samba::SERVICE, samba::PEOPLE);
-    let keys = format!(
-        r#"urls = ["{url}"]
-ca = "{ca}"
-bind_dn = "{service}"
-bind_password_file = "password"
-base = "{base}"
-user_filter = "(objectClass=user)"
-username_attribute = "sAMAccountName"
-user_id_attribute = "objectGUID"
-phone_attributes = ["mobile"]
-"#
-    );
+    let keys = active_directory(samba);
     let tenant = tenant(folder.path(), Some(&keys));
     let report = phones::report(&tenant, clock(), &mut |_| {})
         .await

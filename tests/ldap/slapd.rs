@@ -48,6 +48,11 @@ impl Slapd {
         Self::start_with(0, false)
     }
 
+    /// The same, with so many more users.
+    pub(super) fn with(crowd: usize) -> Self {
+        Self::start_with(crowd, false)
+    }
+
     /// One with so many users besides those with a name of their own.
     pub(super) fn start_with(crowd: usize, shared: bool) -> Self {
         let temporary = TempDir::with_prefix("callotp-slapd-").expect("a folder");

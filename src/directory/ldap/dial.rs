@@ -76,6 +76,12 @@ pub(super) enum DialError {
     /// The service user is not let in.
     #[error("the service user is not let in: {0}")]
     ServiceBind(String),
+    /// The server lets nobody in, or not like this.
+    #[error("the server refuses to let the service user in: {0}")]
+    BindRefused(String),
+    /// It has failed a moment ago, for somebody else.
+    #[error("{0}")]
+    Out(String),
     /// Nothing came in time.
     #[error("no answer")]
     Silent,
@@ -151,7 +157,10 @@ impl Dialer {
             match outcome::of_bind(&result) {
                 BindOutcome::Checked(PasswordCheck::Right) => {}
                 BindOutcome::Unavailable(_) => return Err(DialError::Broken(said)),
-                _ => return Err(DialError::ServiceBind(said)),
+                BindOutcome::Checked(PasswordCheck::Wrong(_)) => {
+                    return Err(DialError::ServiceBind(said));
+                }
+                BindOutcome::Unusable(_) => return Err(DialError::BindRefused(said)),
             }
         }
         dialled.pulse.search_from_now_on();

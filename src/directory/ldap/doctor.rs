@@ -18,6 +18,7 @@ use super::{
     server::Server,
     servers::Session,
     terms::known,
+    trust,
 };
 use crate::{
     clock::{Clock, Deadline},
@@ -49,7 +50,8 @@ pub async fn examine(
     plan: Arc<NumberPlan>,
     clock: Arc<dyn Clock>,
 ) -> Result<Vec<Finding>, LdapSetupError> {
-    let directory = Directory::new(config, lookup, schema, plan, clock)?;
+    let trusted = trust::anchors(config.ca.as_deref())?;
+    let directory = Directory::new(config, &trusted, lookup, schema, plan, clock)?;
     let mut findings = Vec::new();
     for place in 0..directory.servers.0.len() {
         findings.extend(directory.examine_server(place, lookup).await);

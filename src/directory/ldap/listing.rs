@@ -5,7 +5,7 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use super::{
     LdapConfig, LdapSetupError, Lookup, dialect::Dialect, entry::Entry, lookup::Directory, pattern,
-    question::Page,
+    question::Page, trust,
 };
 use crate::{
     clock::{Clock, Deadline},
@@ -47,7 +47,8 @@ impl Reports {
         plan: Arc<NumberPlan>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, LdapSetupError> {
-        let directory = Directory::new(config, Lookup::Search, schema, plan, clock)?;
+        let trusted = trust::anchors(config.ca.as_deref())?;
+        let directory = Directory::new(config, &trusted, Lookup::Search, schema, plan, clock)?;
         Ok(Self { directory })
     }
 

@@ -21,6 +21,7 @@ use super::{
     servers::Servers,
     servers_of,
     terms::{Terms, known},
+    trust::Trusted,
 };
 use crate::{
     clock::{Clock, Deadline},
@@ -58,6 +59,7 @@ pub(super) struct Directory {
 impl Directory {
     pub(super) fn new(
         config: LdapConfig,
+        trusted: &Trusted,
         lookup: Lookup,
         schema: Schema,
         plan: Arc<NumberPlan>,
@@ -65,7 +67,7 @@ impl Directory {
     ) -> Result<Self, LdapSetupError> {
         let terms = Terms::try_from(&schema)?;
         Ok(Self {
-            servers: Arc::new(servers_of(config, &clock)?),
+            servers: Arc::new(servers_of(config, trusted, &clock)?),
             schema: Arc::new(schema),
             terms: Arc::new(terms),
             plan,

@@ -52,9 +52,10 @@ mod trust;
 
 pub use server_url::{BadUrl, ServerUrl};
 pub use trust::NoTrust;
+use trust::Trusted;
 
 /// `[tenant.directory]` with `kind = "ldap"`.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct LdapConfig {
     /// In the order in which they are tried.
     pub urls: Vec<String>,
@@ -105,6 +106,9 @@ pub enum LdapSetupError {
 
 /// A directory behind one or more LDAP servers. Its background tasks end with it.
 pub struct LdapDirectory {
+    config: LdapConfig,
+    lookup: Lookup,
+    trusted: Trusted,
     directory: Arc<Directory>,
     strangers: stranger::Pace,
     tasks: Vec<AbortHandle>,
@@ -120,7 +124,9 @@ impl LdapDirectory {
         plan: Arc<NumberPlan>,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, LdapSetupError> {
-        let directory = Arc::new(Directory::new(config, lookup, schema, plan, clock)?);
+        let trusted = trust::anchors(config.ca.as_deref())?;
+        let made = Directory::new(config.clone(), &trusted, lookup, schema, plan, clock)?;
+        let directory = Arc::new(made);
         let mut tasks = Vec::new();
         for server in &directory.servers.0 {
             let server = server.clone();
@@ -141,10 +147,38 @@ impl LdapDirectory {
             tasks.push(tokio::spawn(refresher.run()).abort_handle());
         }
         Ok(Arc::new(Self {
+            config,
+            lookup,
+            trusted,
             directory,
             strangers: stranger::Pace::default(),
             tasks,
         }))
+    }
+
+    /// True if starting with these would begin a directory like this one: the same servers,
+    /// password and authorities (what is in the file of `ca` counts, not its name), and
+    /// numbers read alike. What has been learnt of the servers can then be kept.
+    pub fn is_made_of(
+        &self,
+        config: &LdapConfig,
+        lookup: Lookup,
+        schema: &Schema,
+        plan: &NumberPlan,
+    ) -> bool {
+        self.config == *config
+            && self.lookup == lookup
+            && *self.directory.schema == *schema
+            && *self.directory.plan == *plan
+            && trust::anchors(config.ca.as_deref()).is_ok_and(|now| now == self.trusted)
+    }
+
+    /// Waits until numbers can be looked up as far as that depends on what has to be loaded
+    /// first. May wait for as long as the servers are out.
+    pub async fn loaded(&self) {
+        if let Some(index) = &self.directory.index {
+            index.loaded().await;
+        }
     }
 }
 
@@ -233,10 +267,15 @@ impl LdapDirectory {
 pub fn check(config: &LdapConfig, schema: &Schema) -> Result<(), LdapSetupError> {
     terms::Terms::try_from(schema)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    servers_of(config.clone(), &clock).map(drop)
+    let trusted = trust::anchors(config.ca.as_deref())?;
+    servers_of(config.clone(), &trusted, &clock).map(drop)
 }
 
-fn servers_of(config: LdapConfig, clock: &Arc<dyn Clock>) -> Result<Servers, LdapSetupError> {
+fn servers_of(
+    config: LdapConfig,
+    trusted: &Trusted,
+    clock: &Arc<dyn Clock>,
+) -> Result<Servers, LdapSetupError> {
     let bind = match (config.bind_dn, config.bind_password) {
         (None, _) => None,
         (Some(dn), Some(password)) if !password.is_empty() => Some(ServiceBind { dn, password }),
@@ -244,7 +283,7 @@ fn servers_of(config: LdapConfig, clock: &Arc<dyn Clock>) -> Result<Servers, Lda
     };
     let dialer = Arc::new(Dialer {
         start_tls: config.start_tls,
-        tls: trust::client_config(config.ca.as_deref())?,
+        tls: trust::client_config(trusted),
         bind,
     });
     let servers = config.urls.iter().map(|text| {

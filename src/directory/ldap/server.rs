@@ -44,9 +44,10 @@ const MAX_QUESTIONS: u64 = 1_000_000;
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 const PROBE_TIME: Duration = Duration::from_secs(2);
 
-/// How often a server is tried that does not let the service user in: seldom, because a
-/// directory may lock a user whose password is wrong too often.
+/// How often a server is tried that says that the service user's password is wrong, or the
+/// user locked: seldom, and less and less, because directories lock users who try too often.
 const REFUSED_INTERVAL: Duration = Duration::from_secs(60);
+const LONGEST_REFUSED_INTERVAL: Duration = Duration::from_secs(16 * 60);
 
 /// One server of a directory.
 pub(super) struct Server {
@@ -56,10 +57,20 @@ pub(super) struct Server {
     clock: Arc<dyn Clock>,
     heard: Arc<AtomicU64>,
     suspected: AtomicBool,
+    first: AsyncMutex<()>,
     search: [Slot; SEARCH_CONNECTIONS],
     turn: AtomicUsize,
     bind: Mutex<Vec<Connection>>,
     bind_permits: Semaphore,
+}
+
+/// Why somebody wants a connection for searching.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Errand {
+    /// To ask something, if the server is not out.
+    Question,
+    /// To find out whether a server that is out is back.
+    Recovery,
 }
 
 /// A place for one search connection.
@@ -90,6 +101,7 @@ impl Server {
             clock,
             heard: Arc::default(),
             suspected: AtomicBool::new(false),
+            first: AsyncMutex::default(),
             search: Default::default(),
             turn: AtomicUsize::new(0),
             bind: Mutex::default(),
@@ -111,7 +123,9 @@ impl Server {
     ) -> Result<Answer, Lost> {
         let slot = &self.search[self.turn.fetch_add(1, Ordering::Relaxed) % SEARCH_CONNECTIONS];
         for _ in 0..2 {
-            let connection = self.search_connection(slot, deadline).await?;
+            let connection = self
+                .search_connection(slot, Errand::Question, deadline)
+                .await?;
             connection.asked.fetch_add(1, Ordering::Relaxed);
             match question.ask(connection.ldap.clone()).await {
                 Ok(answer) => {
@@ -122,7 +136,7 @@ impl Server {
             }
         }
         let broken = DialError::Broken("it was closed in mid-answer".into());
-        self.lost(broken.to_string());
+        self.lost(&broken);
         Err(Lost(broken))
     }
 
@@ -165,7 +179,7 @@ impl Server {
             .expect("the semaphore is never closed");
         let connection = match self.kept() {
             Some(connection) => connection,
-            None => self.dial(Purpose::Bind, deadline).await?,
+            None => self.dial_now(Purpose::Bind, deadline).await?,
         };
         Ok(Binder {
             connection,
@@ -177,7 +191,7 @@ impl Server {
     /// `heard` was read, it is out until a probe finds otherwise.
     pub(super) fn silent_since(self: &Arc<Self>, heard: u64) {
         match self.heard() == heard {
-            true => self.lost(DialError::Silent.to_string()),
+            true => self.lost(&DialError::Silent),
             false => self.suspect(),
         }
     }
@@ -196,7 +210,7 @@ impl Server {
 
     /// A connection bound as the service user, for the caller alone.
     pub(super) async fn session(self: &Arc<Self>, deadline: Instant) -> Result<Ldap, Lost> {
-        let connection = self.dial(Purpose::Search, deadline).await?;
+        let connection = self.dial(Errand::Question, deadline).await?;
         Ok(connection.ldap)
     }
 
@@ -205,7 +219,11 @@ impl Server {
     pub(super) async fn probe(self: &Arc<Self>) -> Result<(), Lost> {
         let deadline = Instant::now() + PROBE_TIME;
         let slot = &self.search[0];
-        let connection = self.search_connection(slot, deadline).await?;
+        let errand = match self.circuit.admits() {
+            true => Errand::Question,
+            false => Errand::Recovery,
+        };
+        let connection = self.search_connection(slot, errand, deadline).await?;
         let question = Question::about_the_server();
         let answer = timeout_at(deadline, question.ask(connection.ldap.clone())).await;
         let error = match answer {
@@ -217,13 +235,14 @@ impl Server {
             Err(_) => DialError::Silent,
         };
         slot.forget(&connection);
-        self.lost(error.to_string());
+        self.lost(&error);
         Err(Lost(error))
     }
 
     async fn search_connection(
         self: &Arc<Self>,
         slot: &Slot,
+        errand: Errand,
         deadline: Instant,
     ) -> Result<Arc<Connection>, Lost> {
         if let Some(connection) = self.usable(slot) {
@@ -233,7 +252,7 @@ impl Server {
         if let Some(connection) = self.usable(slot) {
             return Ok(connection);
         }
-        let connection = Arc::new(self.dial(Purpose::Search, deadline).await?);
+        let connection = Arc::new(self.dial(errand, deadline).await?);
         slot.current.store(Some(connection.clone()));
         Ok(connection)
     }
@@ -253,7 +272,7 @@ impl Server {
         tokio::spawn(async move {
             let slot = &server.search[place];
             if let Ok(next) = server
-                .dial(Purpose::Search, Instant::now() + PROBE_TIME)
+                .dial(Errand::Question, Instant::now() + PROBE_TIME)
                 .await
             {
                 slot.current.store(Some(Arc::new(next)));
@@ -262,7 +281,22 @@ impl Server {
         });
     }
 
-    async fn dial(
+    /// A connection for searching. As long as it is not known whether the server lets the
+    /// service user in, one try says so for all: several at once could lock the user.
+    async fn dial(self: &Arc<Self>, errand: Errand, deadline: Instant) -> Result<Connection, Lost> {
+        if self.circuit.is_up() {
+            return self.dial_now(Purpose::Search, deadline).await;
+        }
+        let Ok(_only_one_tries) = timeout_at(deadline, self.first.lock()).await else {
+            return Err(Lost(DialError::Silent));
+        };
+        match self.circuit.outage() {
+            Some(outage) if errand == Errand::Question => Err(Lost(DialError::Out(outage.reason))),
+            _ => self.dial_now(Purpose::Search, deadline).await,
+        }
+    }
+
+    async fn dial_now(
         self: &Arc<Self>,
         purpose: Purpose,
         deadline: Instant,
@@ -278,7 +312,7 @@ impl Server {
                 asked: AtomicU64::new(0),
             }),
             Err(error) => {
-                self.lost(error.to_string());
+                self.lost(&error);
                 Err(Lost(error))
             }
         }
@@ -316,13 +350,14 @@ impl Server {
     }
 
     /// Takes the server out, once, and looks after it until it is back.
-    fn lost(self: &Arc<Self>, reason: String) {
+    fn lost(self: &Arc<Self>, error: &DialError) {
+        let reason = error.to_string();
         if self.circuit.fail(reason.clone(), self.clock.now()) != Some(Change::Lost) {
             return;
         }
-        tracing::error!(server = %self.url, %reason, "the LDAP server is lost; it is tried again every second");
+        tracing::error!(server = %self.url, %reason, "the LDAP server is lost; it is tried again until it answers");
         self.forget_connections();
-        tokio::spawn(watch(Arc::downgrade(self)));
+        tokio::spawn(watch(Arc::downgrade(self), error.clone()));
     }
 
     /// What goes on on them may end, but nothing new begins.
@@ -361,15 +396,21 @@ impl Connection {
 }
 
 /// Tries a server that is out until it is back or nobody wants it any more.
-async fn watch(server: Weak<Server>) {
+async fn watch(server: Weak<Server>, mut error: DialError) {
+    let (mut pause, mut refused) = (Duration::ZERO, REFUSED_INTERVAL);
     loop {
-        match server.upgrade() {
-            Some(server) if !server.circuit.admits() => match server.probe().await {
-                Ok(()) => return,
-                Err(Lost(DialError::ServiceBind(_))) => sleep(REFUSED_INTERVAL).await,
-                Err(_) => sleep(PROBE_INTERVAL).await,
-            },
-            _ => return,
+        if matches!(error, DialError::ServiceBind(_)) {
+            pause = refused;
+            refused = (refused * 2).min(LONGEST_REFUSED_INTERVAL);
+        }
+        sleep(pause).await;
+        pause = PROBE_INTERVAL;
+        let Some(server) = server.upgrade() else {
+            return;
+        };
+        match server.probe().await {
+            Ok(()) => return,
+            Err(Lost(again)) => error = again,
         }
     }
 }

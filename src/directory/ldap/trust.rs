@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+use rustls_pki_types::{CertificateDer, TrustAnchor, pem::PemObject as _};
 
 /// Why nobody could be believed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,19 +16,28 @@ pub enum NoTrust {
     System,
 }
 
-/// TLS 1.2 and newer, certificates and names verified; there is no way to switch that off.
-pub(super) fn client_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, NoTrust> {
+/// The authorities that are believed.
+pub(super) type Trusted = Vec<TrustAnchor<'static>>;
+
+/// Those in the operator's file, or the system's.
+pub(super) fn anchors(ca: Option<&Path>) -> Result<Trusted, NoTrust> {
     let roots = match ca {
         Some(path) => from_file(path)?,
         None => from_system()?,
     };
+    Ok(roots.roots)
+}
+
+/// TLS 1.2 and newer, certificates and names verified; there is no way to switch that off.
+pub(super) fn client_config(trusted: &Trusted) -> Arc<ClientConfig> {
+    let roots: RootCertStore = trusted.iter().cloned().collect();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("the provider knows the default versions")
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Ok(Arc::new(config))
+    Arc::new(config)
 }
 
 fn from_file(path: &Path) -> Result<RootCertStore, NoTrust> {

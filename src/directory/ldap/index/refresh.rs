@@ -1,13 +1,14 @@
 //! Keeps the index like the directory: loads all of it, then asks for what has changed.
 
 use std::{
+    pin::pin,
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
 use jiff::{ToSpan as _, civil::DateTime};
 use ldap3::Scope;
-use tokio::time::sleep;
+use tokio::{sync::Notify, time::sleep};
 
 use super::NumberIndex;
 use crate::{
@@ -46,6 +47,7 @@ const RETRY: Duration = Duration::from_secs(5);
 pub(in super::super) struct LiveIndex {
     pub(in super::super) numbers: RwLock<NumberIndex>,
     freshness: Mutex<Freshness>,
+    changed: Notify,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -60,6 +62,23 @@ impl LiveIndex {
     pub(in super::super) fn freshness(&self) -> (Option<Timestamp>, Option<DirectoryFault>) {
         let freshness = self.lock();
         (freshness.asked, freshness.fault.clone())
+    }
+
+    /// Waits until it has been loaded.
+    pub(in super::super) async fn loaded(&self) {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if self.lock().asked.is_some() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn asked(&self, at: Timestamp) {
+        self.lock().asked = Some(at);
+        self.changed.notify_waiters();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Freshness> {
@@ -141,7 +160,7 @@ impl Refresher {
             Some(next) => next,
             None => self.load(session).await?,
         });
-        self.index.lock().asked = Some(asked);
+        self.index.asked(asked);
         Ok(())
     }
 
