@@ -15,13 +15,13 @@ use super::{
     figures::{judged, median},
     load, people,
     process::Server,
-    rounds::measure,
+    rounds::{measure, measure_over},
 };
 
 /// Rounds per server; the first warms up and is not counted.
 const ROUNDS: usize = 5;
 /// Calls in a round.
-const CALLS: usize = 20_000;
+const CALLS: usize = 50_000;
 /// People to call from; few, because it is not the directory that is measured here.
 const PEOPLE: usize = 100_000;
 
@@ -166,11 +166,17 @@ fn tls(callotp: &str, folder: &Path, usual: &Path) -> bool {
     let mut throughput = Vec::new();
     for round in 0..=ROUNDS {
         let asked = requests(round, |_| "Basic cGJ4OnNlY3JldA==".to_owned());
-        let floor = load::run_over(&connector, bare.address, &asked).per_second();
-        let own = load::run_over(&connector, ours.address, &asked).per_second();
+        let (floor, own) = (
+            measure_over(&connector, &bare, &asked),
+            measure_over(&connector, &ours, &asked),
+        );
         if round > 0 {
-            println!("  TLS: bare {floor:.0}/s, callotp {own:.0}/s");
-            throughput.push(floor / own);
+            let (slow, fast) = (own.seen.per_second(), floor.seen.per_second());
+            println!(
+                "  TLS: bare {fast:.0}/s, {:.2} µs; callotp {slow:.0}/s, {:.2} µs",
+                floor.cpu, own.cpu
+            );
+            throughput.push(fast / slow);
         }
     }
     judged(

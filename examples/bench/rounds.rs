@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Command, ExitCode, Stdio},
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -12,7 +13,7 @@ use std::{
 use super::{
     credentials,
     figures::{judged, median},
-    load::{self, Seen, request},
+    load::{self, Connector, Seen, request},
     people,
     process::Server,
 };
@@ -72,12 +73,16 @@ impl Comparison {
 pub struct Measured {
     /// Microseconds per call.
     pub cpu: f64,
-    seen: Seen,
+    pub seen: Seen,
 }
 
 pub fn measure(server: &Server, requests: &[Vec<u8>]) -> Measured {
+    measure_over(&Arc::new(Connector::Plain), server, requests)
+}
+
+pub fn measure_over(connector: &Arc<Connector>, server: &Server, requests: &[Vec<u8>]) -> Measured {
     let before = server.cpu();
-    let seen = load::run(server.address, requests);
+    let seen = load::run_over(connector, server.address, requests);
     // The log is written a moment later, and counts.
     thread::sleep(Duration::from_millis(20));
     let cpu = (server.cpu() - before).as_secs_f64() * 1e6 / requests.len() as f64;

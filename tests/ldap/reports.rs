@@ -106,7 +106,7 @@ async fn explain_works_on_an_ldif_file_too() {
 async fn explain_says_that_it_cannot_reach_the_directory() {
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("ldap://{}", free_port());
-    let tenant = tenant(folder.path(), Some(&openldap(&[url.clone()])));
+    let tenant = tenant(folder.path(), Some(&openldap(std::slice::from_ref(&url))));
     match explain(&tenant, clock(), "+46701740605").await {
         Err(ExplainError::Fault(fault)) => {
             assert!(fault.to_string().contains(&url), "{fault}");
