@@ -72,16 +72,6 @@ impl Issuer {
     }
 }
 
-/// Measures both, and says whether the figures hold.
-pub fn run(callotp: &str) -> bool {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    let issuer = Issuer::start(folder);
-    let usual = people::write(folder, PEOPLE, &people::hash(callotp));
-    let tokens = tokens(callotp, folder, &usual, &issuer);
-    tls(callotp, folder, &usual) && tokens
-}
-
 /// Starts this program as a bare server.
 fn bare(arguments: &[&str], folder: &Path) -> Server {
     let me = env::current_exe().unwrap();
@@ -110,12 +100,17 @@ fn requests(round: usize, authorization: impl Fn(usize) -> String) -> Vec<Vec<u8
         .collect()
 }
 
-fn tokens(callotp: &str, folder: &Path, usual: &Path, issuer: &Issuer) -> bool {
+/// Tokens, each new and always the same. Says whether the figures hold.
+pub fn tokens(callotp: &str) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let issuer = Issuer::start(folder);
+    let usual = people::write(folder, PEOPLE, &people::hash(callotp));
     let name = &issuer.name;
     let bearer = format!(
         "bearer = {{ issuer = \"{name}\", audience = \"callotp\", jwks_url = \"{name}/jwks\", scope = \"otp.issue\" }}"
     );
-    let ours = ours(callotp, folder, usual, "basic = ", &bearer);
+    let ours = ours(callotp, folder, &usual, "basic = ", &bearer);
     let keys = folder.join("jwks.json");
     let verifying = bare(&["bare-token", keys.to_str().unwrap()], folder);
     let bare = bare(&["bare"], folder);
@@ -151,7 +146,11 @@ fn tokens(callotp: &str, folder: &Path, usual: &Path, issuer: &Issuer) -> bool {
     ) && fresh
 }
 
-fn tls(callotp: &str, folder: &Path, usual: &Path) -> bool {
+/// TLS, connections kept alive. Says whether the figure holds.
+pub fn tls(callotp: &str) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let usual = people::write(folder, PEOPLE, &people::hash(callotp));
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
     let certificate = params.self_signed(&key).unwrap();
@@ -159,7 +158,7 @@ fn tls(callotp: &str, folder: &Path, usual: &Path) -> bool {
     fs::write(folder.join("server.key"), key.serialize_pem()).unwrap();
     let section =
         "[server.tls]\ncertificate = \"server.pem\"\nprivate_key = \"server.key\"\n[store]";
-    let ours = ours(callotp, folder, usual, "[store]", section);
+    let ours = ours(callotp, folder, &usual, "[store]", section);
     let bare = bare(&["bare-tls", folder.to_str().unwrap()], folder);
     let connector = load::Connector::tls(certificate.der().clone());
     let connector = Arc::new(connector);

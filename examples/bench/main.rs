@@ -34,15 +34,21 @@ fn main() -> ExitCode {
         ["bare"] => bare::serve(bare::Extra::Nothing),
         ["bare-token", keys] => bare::serve(bare::Extra::token(keys)),
         ["bare-tls", folder] => bare::serve(bare::Extra::tls(folder)),
-        ["credentials", callotp] => match credentials::run(callotp) {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::FAILURE,
-        },
-        [callotp] => rounds::run(callotp, 1_000_000),
-        [callotp, people] => rounds::run(callotp, people.parse().unwrap()),
+        ["tokens", callotp] => measured(|| credentials::tokens(callotp)),
+        ["tls", callotp] => measured(|| credentials::tls(callotp)),
+        [callotp] => measured(|| rounds::run(callotp, 1_000_000)),
+        [callotp, people] => measured(|| rounds::run(callotp, people.parse().unwrap())),
         _ => {
-            println!("usage: bench PATH-OF-CALLOTP [PEOPLE]");
+            println!("usage: bench [tokens|tls] PATH-OF-CALLOTP | bench PATH-OF-CALLOTP [PEOPLE]");
             ExitCode::from(2)
         }
+    }
+}
+
+fn measured(figures: impl FnOnce() -> bool) -> ExitCode {
+    process::pin_to_second_core();
+    match figures() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     }
 }

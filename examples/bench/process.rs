@@ -80,3 +80,14 @@ impl Drop for Server {
         self.child.wait().unwrap();
     }
 }
+
+/// The load runs here; the servers have the first core to themselves.
+pub fn pin_to_second_core() {
+    let me = std::process::id().to_string();
+    let mut taskset = Command::new("taskset");
+    taskset.args(["--all-tasks", "--cpu-list", "--pid", "1", &me]);
+    assert!(
+        taskset.stdout(Stdio::null()).status().unwrap().success(),
+        "taskset failed"
+    );
+}

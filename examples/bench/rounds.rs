@@ -1,14 +1,6 @@
 //! The measurement: alternating rounds against both servers, medians of ratios.
 
-use std::{
-    env, fs,
-    net::SocketAddr,
-    path::Path,
-    process::{Command, ExitCode, Stdio},
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{env, fs, net::SocketAddr, path::Path, sync::Arc, thread, time::Duration};
 
 use super::{
     credentials,
@@ -89,9 +81,9 @@ pub fn measure_over(connector: &Arc<Connector>, server: &Server, requests: &[Vec
     Measured { cpu, seen }
 }
 
-pub fn run(callotp: &str, people: usize) -> ExitCode {
+/// Everything. Says whether all figures hold.
+pub fn run(callotp: &str, people: usize) -> bool {
     let folder = tempfile::tempdir().unwrap();
-    pin_to_second_core();
     let mut held = start(callotp, folder.path());
     let hash = people::hash(callotp);
     println!("\nwriting a directory of {people} people");
@@ -116,12 +108,9 @@ pub fn run(callotp: &str, people: usize) -> ExitCode {
     held &= memory(&ours, people);
     drop((bare, ours));
     println!();
-    held &= credentials::run(callotp);
-    if held {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    held &= credentials::tokens(callotp);
+    held &= credentials::tls(callotp);
+    held
 }
 
 /// getOTP and validate, alternating between the servers.
@@ -229,15 +218,4 @@ fn first_answer(address: SocketAddr) {
         &[request("getOTP", "{\"phonenumber\":\"+46701740605\"}")],
     );
     assert_eq!(seen.answers.len(), 1);
-}
-
-/// The load runs here; the servers have the first core to themselves.
-fn pin_to_second_core() {
-    let me = std::process::id().to_string();
-    let mut taskset = Command::new("taskset");
-    taskset.args(["--all-tasks", "--cpu-list", "--pid", "1", &me]);
-    assert!(
-        taskset.stdout(Stdio::null()).status().unwrap().success(),
-        "taskset failed"
-    );
 }
