@@ -614,6 +614,15 @@ fn what_is_wrong_with_a_file_is_named_by_check_doctor_and_serve() {
         valid: (2024, 2025),
         ..Wish::server()
     });
+    let old = ours.below("old", |params| {
+        params.not_after = rcgen::date_time_ymd(2025, 1, 1);
+    });
+    let old_chain = format!("{}{}", good.pem, old.pem);
+    let exotic = Command::new("openssl")
+        .args(["ecparam", "-name", "secp256k1", "-genkey", "-noout"])
+        .output()
+        .expect("openssl");
+    let exotic = String::from_utf8(exotic.stdout).expect("PEM");
     let list = ours.revoke(&[1]);
     let tls = format!("{TLS}client_ca = \"clients.pem\"\nclient_crl = [\"clients.crl\"]\n");
     for (file, text, says) in [
@@ -625,6 +634,19 @@ fn what_is_wrong_with_a_file_is_named_by_check_doctor_and_serve() {
             "is no PEM",
         ),
         ("server.pem", Some(expired.pem.as_str()), "expired at"),
+        (
+            "server.pem",
+            Some(&old_chain),
+            "above the server's expired at",
+        ),
+        ("server.key", Some(&exotic), "no kind that is served"),
+        (
+            "server.key",
+            Some(
+                "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END EC PRIVATE KEY-----",
+            ),
+            "encrypted",
+        ),
         ("server.key", Some("x"), "holds no private key"),
         (
             "server.key",
@@ -650,8 +672,8 @@ fn what_is_wrong_with_a_file_is_named_by_check_doctor_and_serve() {
             Some(text) => fs::write(folder.path().join(file), text).expect("written"),
             None => fs::remove_file(folder.path().join(file)).expect("removed"),
         }
-        let is_expired = says == "expired at";
-        if is_expired {
+        let is_expired = says.ends_with("expired at");
+        if says == "expired at" {
             fs::write(folder.path().join("server.key"), &expired.key).expect("written");
         }
         for (command, expected) in [("check", Some(2)), ("doctor", Some(1)), ("serve", Some(1))] {
