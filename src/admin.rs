@@ -1,6 +1,6 @@
 //! The private listener: is it alive, is it ready, what has it counted, who is locked.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -37,6 +37,8 @@ pub struct Admin<R> {
     /// What its locks are filed under. Whoever lists or changes them must show that the key
     /// file is readable to them.
     pub keys: Arc<StoreKey>,
+    /// Where it listens.
+    pub address: IpAddr,
 }
 
 /// `/readyz`
@@ -78,7 +80,7 @@ impl<R: Running> Handler for Admin<R> {
     async fn handle(
         self: Arc<Self>,
         request: Request<Incoming>,
-        _peer: Arc<Peer>,
+        peer: Arc<Peer>,
     ) -> Response<Full<Bytes>> {
         match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/healthz") => {
@@ -86,16 +88,17 @@ impl<R: Running> Handler for Admin<R> {
             }
             (&Method::GET | &Method::HEAD, "/readyz") => self.readiness().await,
             (&Method::GET | &Method::HEAD, "/metrics") => self.metrics().await,
-            (&Method::GET, "/locks") if self.may_see_locks(&request) => self.locks().await,
-            (&Method::POST, "/locks/unlock") if self.may_see_locks(&request) => {
+            (&Method::GET, "/locks") if self.may_see_locks(&request, &peer) => self.locks().await,
+            (&Method::POST, "/locks/unlock") if self.may_see_locks(&request, &peer) => {
                 self.unlock(request).await
             }
-            (&Method::POST, "/locks/import") if self.may_see_locks(&request) => {
+            (&Method::POST, "/locks/import") if self.may_see_locks(&request, &peer) => {
                 self.import(request).await
             }
-            (_, "/locks" | "/locks/unlock" | "/locks/import") => {
-                plain(StatusCode::FORBIDDEN, "use `callotp locks`\n".to_owned())
-            }
+            (_, "/locks" | "/locks/unlock" | "/locks/import") => plain(
+                StatusCode::FORBIDDEN,
+                "use `callotp locks` on this machine\n".to_owned(),
+            ),
             _ => plain(
                 StatusCode::NOT_FOUND,
                 "/healthz /readyz /metrics\n".to_owned(),
@@ -157,7 +160,12 @@ impl<R: Running> Admin<R> {
         answer
     }
 
-    fn may_see_locks(&self, request: &Request<Incoming>) -> bool {
+    /// True for whoever has the key, on this machine: what is shown is always the same, and
+    /// must not cross a network in the clear.
+    fn may_see_locks(&self, request: &Request<Incoming>, peer: &Peer) -> bool {
+        if !is_here(peer.address, self.address) {
+            return false;
+        }
         let shown = request
             .headers()
             .get(AUTHORIZATION)
@@ -207,6 +215,12 @@ impl<R: Running> Admin<R> {
     }
 }
 
+/// True if who calls a listener is on its machine. A machine that calls an address of its own
+/// does so from that address.
+fn is_here(peer: IpAddr, listener: IpAddr) -> bool {
+    peer.is_loopback() || peer == listener.to_canonical()
+}
+
 /// The `Authorization` header that opens the locks.
 pub fn bearer(keys: &StoreKey) -> String {
     let token = keys.administration();
@@ -238,4 +252,27 @@ fn json(status: StatusCode, value: &impl Serialize) -> Response<Full<Bytes>> {
     let json = HeaderValue::from_static("application/json");
     answer.headers_mut().insert(CONTENT_TYPE, json);
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_locks_are_for_callers_on_the_same_machine() {
+        for (peer, listener, is_one) in [
+            ("127.0.0.1", "127.0.0.1", true),
+            ("127.0.0.1", "0.0.0.0", true),
+            ("::1", "::", true),
+            ("192.0.2.1", "192.0.2.1", true),
+            ("192.0.2.1", "::ffff:192.0.2.1", true),
+            ("192.0.2.2", "192.0.2.1", false),
+            ("192.0.2.2", "0.0.0.0", false),
+            ("2001:db8::1", "::", false),
+        ] {
+            let address = |text: &str| text.parse().expect("an address");
+            let told = is_here(address(peer), address(listener));
+            assert_eq!(told, is_one, "{peer} {listener}");
+        }
+    }
 }

@@ -215,10 +215,11 @@ impl App {
             door,
             public,
             admin,
+            addresses,
             ..
         } = self;
         let mut tasks = JoinSet::new();
-        if let Some(listener) = admin {
+        if let Some((listener, address)) = admin.zip(addresses.admin) {
             let admin = Admin {
                 running: Arc::new(Program {
                     parts: Arc::clone(&parts),
@@ -226,6 +227,7 @@ impl App {
                 }),
                 store: Arc::clone(&parts.store),
                 keys: Arc::clone(&parts.keys),
+                address: address.ip(),
             };
             let server = parts.server(listener, Arc::new(admin), &config.server);
             let server = Server {

@@ -109,6 +109,19 @@ impl From<Outcome> for ExitCode {
 }
 
 impl Cli {
+    /// The arguments that the program was started with; what came of it if they ask for help
+    /// or cannot be read.
+    pub fn of_process() -> Result<Self, Outcome> {
+        Self::try_parse().map_err(|told| {
+            let written = told.print().and_then(|()| io::stdout().flush());
+            match (told.use_stderr(), written) {
+                (true, _) => Outcome::Misused,
+                (false, Ok(())) => Outcome::Done,
+                (false, Err(_)) => Outcome::Failed,
+            }
+        })
+    }
+
     /// Runs the command to its end.
     pub async fn run(self) -> Outcome {
         // Named, so that a library that brings another one along does not decide. Fails only

@@ -3,9 +3,11 @@
 use std::process::ExitCode;
 
 use callotp::cli::Cli;
-use clap::Parser as _;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    Cli::parse().run().await.into()
+    match Cli::of_process() {
+        Ok(cli) => cli.run().await.into(),
+        Err(outcome) => outcome.into(),
+    }
 }

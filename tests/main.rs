@@ -22,6 +22,7 @@ mod lockouts;
 mod passwords;
 mod phone_numbers;
 mod process;
+mod proxies;
 mod refusals;
 mod secrets;
 mod store;

@@ -351,6 +351,24 @@ fn said(arguments: &[&str], input: &str) -> (Option<i32>, String) {
     )
 }
 
+#[test]
+fn what_cannot_be_written_is_no_success() {
+    for arguments in [&["--version"][..], &["--help"], &["serve", "--help"]] {
+        let full = fs::File::options().write(true).open("/dev/full");
+        let output = callotp(arguments)
+            .stdout(full.expect("a full device"))
+            .stderr(Stdio::piped())
+            .output()
+            .expect("a started program");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(
+            (output.status.code(), said.as_str()),
+            (Some(1), ""),
+            "{arguments:?}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_administrator_lists_exports_and_ends_locks_while_the_server_runs_and_after() {
     let setting = Setting::tenant("[tenant.lockout]\nfailures = 1\nkind = \"hard\"\n");

@@ -327,6 +327,54 @@ async fn told_to_stop_an_http_2_connection_is_finished() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn told_to_stop_calls_in_flight_on_http_2_are_answered() {
+    use crate::stage::{client, issuer::IssuerServer, with_clients};
+    let issuer = IssuerServer::start(&[]).await;
+    issuer.change(|answers| {
+        answers.introspection = serde_json::json!({ "active": true });
+        answers.delay = Duration::from_millis(500);
+    });
+    let name = issuer.name();
+    let bearer = format!(
+        "bearer = {{ issuer = \"{name}\", introspection_url = \"{name}/introspect\", \
+         client_id = \"a\", client_secret = \"b\" }}"
+    );
+    let ours = Authority::new("ours");
+    let folder = crowd();
+    in_folder(&folder, &ours);
+    let server = format!("shutdown_grace = \"10m\"\n{TLS}");
+    let toml = with_clients(&server, &client("pbx", &bearer));
+    let stage = Stage::in_folder(folder, &toml).await;
+    let clients: Vec<reqwest::Client> = (0..4)
+        .map(|_| http(&ours).build().expect("a client"))
+        .collect();
+    let calls = (0..12).map(|index| {
+        let (stage, clients) = (&stage, &clients);
+        async move {
+            let token = format!("Bearer token-{index}");
+            let headers = [("authorization", token.as_str())];
+            let http = &clients[index % clients.len()];
+            stage
+                .call_from(&caller(index), http, "https", &headers)
+                .await
+        }
+    });
+    let stopping = async {
+        // Once all of them have come as far as the issuer.
+        while issuer.asked("/introspect").await.len() < 12 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        stage.trigger.drain();
+    };
+    let (answers, ()) = tokio::join!(futures_util::future::join_all(calls), stopping);
+    for answer in answers {
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    let ended = tokio::time::timeout(Duration::from_secs(120), stage.end()).await;
+    ended.expect("an end before that of the grace time");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn certificates_are_rotated_under_load_without_a_failed_call() {
     let (old, new) = (Authority::new("old"), Authority::new("new"));
     let folder = crowd();
@@ -566,6 +614,15 @@ fn what_is_wrong_with_a_file_is_named_by_check_doctor_and_serve() {
         valid: (2024, 2025),
         ..Wish::server()
     });
+    let old = ours.below("old", |params| {
+        params.not_after = rcgen::date_time_ymd(2025, 1, 1);
+    });
+    let old_chain = format!("{}{}", good.pem, old.pem);
+    let exotic = Command::new("openssl")
+        .args(["ecparam", "-name", "secp256k1", "-genkey", "-noout"])
+        .output()
+        .expect("openssl");
+    let exotic = String::from_utf8(exotic.stdout).expect("PEM");
     let list = ours.revoke(&[1]);
     let tls = format!("{TLS}client_ca = \"clients.pem\"\nclient_crl = [\"clients.crl\"]\n");
     for (file, text, says) in [
@@ -577,6 +634,19 @@ fn what_is_wrong_with_a_file_is_named_by_check_doctor_and_serve() {
             "is no PEM",
         ),
         ("server.pem", Some(expired.pem.as_str()), "expired at"),
+        (
+            "server.pem",
+            Some(&old_chain),
+            "above the server's expired at",
+        ),
+        ("server.key", Some(&exotic), "no kind that is served"),
+        (
+            "server.key",
+            Some(
+                "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END EC PRIVATE KEY-----",
+            ),
+            "encrypted",
+        ),
         ("server.key", Some("x"), "holds no private key"),
         (
             "server.key",
@@ -602,8 +672,8 @@ fn what_is_wrong_with_a_file_is_named_by_check_doctor_and_serve() {
             Some(text) => fs::write(folder.path().join(file), text).expect("written"),
             None => fs::remove_file(folder.path().join(file)).expect("removed"),
         }
-        let is_expired = says == "expired at";
-        if is_expired {
+        let is_expired = says.ends_with("expired at");
+        if says == "expired at" {
             fs::write(folder.path().join("server.key"), &expired.key).expect("written");
         }
         for (command, expected) in [("check", Some(2)), ("doctor", Some(1)), ("serve", Some(1))] {

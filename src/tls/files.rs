@@ -1,12 +1,10 @@
 //! The files of `[server.tls]`, and what rustls is given of them.
 
 use std::{
-    fmt,
     fs::File,
     io::Read as _,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use rustls::{
@@ -19,13 +17,15 @@ use rustls::{
     server::WebPkiClientVerifier,
 };
 use sha2::{Digest as _, Sha256};
-use x509_parser::{
-    certificate::X509Certificate, prelude::FromDer as _, revocation_list::CertificateRevocationList,
-};
+use x509_parser::{prelude::FromDer as _, revocation_list::CertificateRevocationList};
 use zeroize::Zeroizing;
 
-use super::{RustlsTime, TlsConfig, finish};
-use crate::clock::{Clock, Timestamp};
+use super::{
+    RustlsTime, TlsConfig,
+    expiry::{Expiry, timestamp},
+    finish,
+};
+use crate::clock::Clock;
 
 /// Why a file of `[server.tls]` cannot be used. Shows nothing of what is in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +39,7 @@ pub struct TlsError {
 }
 
 impl TlsError {
-    fn new(file: &Path, what: impl Into<String>) -> Self {
+    pub(super) fn new(file: &Path, what: impl Into<String>) -> Self {
         let what = what.into();
         Self {
             digest: Sha256::digest(&what).into(),
@@ -56,54 +56,6 @@ impl TlsError {
     /// Tells one occasion of it from another.
     pub(super) fn digest(&self) -> [u8; 32] {
         self.digest
-    }
-}
-
-/// When something in a file ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expiry {
-    /// Which file.
-    pub file: PathBuf,
-    /// What it is, for people.
-    pub what: &'static str,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// How long before its end a certificate is spoken of.
-const NEAR: Duration = Duration::from_secs(14 * 24 * 60 * 60);
-
-impl Expiry {
-    /// True from the end on.
-    pub fn has_passed(&self, now: Timestamp) -> bool {
-        self.at <= now
-    }
-
-    /// True if there are less than 14 days left, or none.
-    pub fn is_near(&self, now: Timestamp) -> bool {
-        self.at <= now.after(NEAR)
-    }
-
-    pub(super) fn as_error(&self) -> TlsError {
-        TlsError::new(
-            &self.file,
-            format!("{} has expired ({})", self.what, self.date()),
-        )
-    }
-
-    /// As a date.
-    pub fn date(&self) -> String {
-        i64::try_from(self.at.as_millis())
-            .ok()
-            .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
-            .map_or_else(|| "at no time".to_owned(), |at| at.to_string())
-    }
-}
-
-impl fmt::Display for Expiry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = self.file.display();
-        write!(f, "{file}: {} expires at {}", self.what, self.date())
     }
 }
 
@@ -182,9 +134,14 @@ impl Loaded {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let digest = files.digest();
         let chain = certificates(&config.certificate, &files.certificate)?;
-        let own = expiry(&config.certificate, "the server's certificate", &chain)?;
-        let key = private_key(&config.private_key, &files.private_key)?;
+        let first = chain.first().ok_or_else(|| none(&config.certificate))?;
+        let own = Expiry::of(&config.certificate, "the server's certificate", first)?;
+        let key = private_key(&config.private_key, &files.private_key, &provider)?;
         let mut others = Vec::new();
+        for above in chain.iter().skip(1) {
+            let what = "a certificate above the server's";
+            others.push(Expiry::of(&config.certificate, what, above)?);
+        }
         let time = Arc::new(RustlsTime(Arc::clone(clock)));
         let server = ServerConfig::builder_with_details(Arc::clone(&provider), time)
             .with_safe_default_protocol_versions()
@@ -193,8 +150,7 @@ impl Loaded {
             (Some(path), Some(bytes)) => {
                 let roots = certificates(path, bytes)?;
                 for root in &roots {
-                    let one = std::slice::from_ref(root);
-                    others.push(expiry(path, "an authority's certificate", one)?);
+                    others.push(Expiry::of(path, "an authority's certificate", root)?);
                 }
                 let lists = lists(config, &files, &mut others)?;
                 server.with_client_cert_verifier(verifier(config, path, roots, lists, &provider)?)
@@ -238,23 +194,38 @@ fn certificates(path: &Path, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>
     let chain =
         chain.map_err(|error| TlsError::new(path, format!("is no PEM: {}", why(&error))))?;
     match chain.is_empty() {
-        true => Err(TlsError::new(path, "holds no certificate in PEM")),
+        true => Err(none(path)),
         false => Ok(chain),
     }
 }
 
-fn private_key(path: &Path, bytes: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(bytes).map_err(|error| {
-        let is_encrypted = bytes.windows(9).any(|window| window == b"ENCRYPTED");
+fn none(path: &Path) -> TlsError {
+    TlsError::new(path, "holds no certificate in PEM")
+}
+
+fn private_key(
+    path: &Path,
+    bytes: &[u8],
+    provider: &CryptoProvider,
+) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let is_encrypted = bytes.windows(9).any(|window| window == b"ENCRYPTED");
+    let key = PrivateKeyDer::from_pem_slice(bytes).map_err(|error| {
         let what = match error {
-            pem::Error::NoItemsFound if is_encrypted => {
+            _ if is_encrypted => {
                 "the key is encrypted; the server has nobody to ask for its passphrase".to_owned()
             }
             pem::Error::NoItemsFound => "holds no private key in PEM".to_owned(),
             error => format!("is no PEM: {}", why(&error)),
         };
         TlsError::new(path, what)
-    })
+    })?;
+    match provider.key_provider.load_private_key(key.clone_key()) {
+        Ok(_) => Ok(key),
+        Err(_) => Err(TlsError::new(
+            path,
+            "holds a key of no kind that is served (RSA from 2048 bits, P-256, P-384, P-521, Ed25519)",
+        )),
+    }
 }
 
 /// What is wrong with a PEM, without a word of what it holds: it may be a key.
@@ -266,26 +237,6 @@ fn why(error: &pem::Error) -> &'static str {
         pem::Error::NoItemsFound => "nothing in it",
         _ => "it cannot be read",
     }
-}
-
-/// When the first of `chain` ends.
-fn expiry(
-    path: &Path,
-    what: &'static str,
-    chain: &[CertificateDer<'_>],
-) -> Result<Expiry, TlsError> {
-    let first = chain.first().map_or(&[][..], |first| first.as_ref());
-    let (_, certificate) = X509Certificate::from_der(first)
-        .map_err(|_| TlsError::new(path, "holds a certificate that cannot be read"))?;
-    Ok(Expiry {
-        file: path.to_owned(),
-        what,
-        at: timestamp(certificate.validity().not_after.timestamp()),
-    })
-}
-
-fn timestamp(seconds: i64) -> Timestamp {
-    Timestamp::from_millis(u64::try_from(seconds).unwrap_or(0).saturating_mul(1000))
 }
 
 /// The revocation lists, in PEM or in DER.

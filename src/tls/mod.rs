@@ -13,9 +13,13 @@ use arc_swap::ArcSwapOption;
 use rustls::{ServerConfig, pki_types::UnixTime, time_provider::TimeProvider};
 use tokio_rustls::TlsAcceptor;
 
-pub use self::files::{Expiry, Loaded, TlsError};
+pub use self::{
+    expiry::Expiry,
+    files::{Loaded, TlsError},
+};
 use crate::clock::Clock;
 
+mod expiry;
 mod files;
 
 /// `[server.tls]`

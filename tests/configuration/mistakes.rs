@@ -728,8 +728,10 @@ fn what_is_allowed_but_unwise_is_a_warning() {
     let open = with(SMALL, "[server]", "admin_listen = \"0.0.0.0:9080\"");
     let nowhere = SMALL.replace("region = \"SE\"\n", "");
     let forgotten = with(SMALL, "[store]", "path = \"callotp.redb\"");
+    let patient = with(SMALL, "[server]", "request_timeout = \"3001ms\"");
     for (text, key) in [
         (open, "server.admin_listen: "),
+        (patient, ": server.request_timeout: longer than 3s"),
         (nowhere, "tenant.phone.region "),
         (forgotten, "store.path: "),
     ] {

@@ -71,6 +71,19 @@ impl Introspection {
         }
     }
 
+    /// Asks in the background whether it can be asked, and says so if not: an operator must
+    /// not learn it from the first caller.
+    pub(super) fn prepare(&self) {
+        let (outgoing, url) = (Arc::clone(&self.outgoing), self.url.clone());
+        let (id, secret) = (self.client_id.clone(), self.client_secret.clone());
+        tokio::spawn(async move {
+            let probed = probe(&outgoing, &url, (&id, secret.expose())).await;
+            if let Err(fault) = probed {
+                tracing::warn!("an issuer cannot be asked about tokens: {fault}");
+            }
+        });
+    }
+
     /// What the issuer says of `token`, or has just said. Several callers with one token
     /// ask once.
     pub(super) async fn ask(
@@ -123,8 +136,22 @@ impl Introspection {
     }
 }
 
+/// Asks about a token that cannot exist.
+pub(super) async fn probe(
+    outgoing: &Outgoing,
+    url: &str,
+    credentials: (&str, &str),
+) -> Result<Answer, String> {
+    let form = "token=callotp-probe&token_type_hint=access_token".to_owned();
+    let answer = outgoing.post(url, credentials, form).await?;
+    match understand(url, &answer)? {
+        None => Ok(answer),
+        Some(_) => Err(format!("{url}: says yes to a token that does not exist")),
+    }
+}
+
 /// The claims of a token that is active, or why the answer is none.
-pub(super) fn understand(url: &str, answer: &Answer) -> Result<Option<Claims>, String> {
+fn understand(url: &str, answer: &Answer) -> Result<Option<Claims>, String> {
     let told = match answer.status.as_u16() {
         200 => read(&answer.body),
         401 | 403 => {

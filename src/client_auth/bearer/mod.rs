@@ -121,8 +121,9 @@ impl Bearer {
     /// Fetches what will be needed, so that the first call does not wait for it.
     pub(super) fn prepare(&self) {
         for issuer in &self.issuers {
-            if let Judge::Keys(keys) = &issuer.judge {
-                keys.prepare();
+            match &issuer.judge {
+                Judge::Keys(keys) => keys.prepare(),
+                Judge::Asking(asking) => asking.prepare(),
             }
         }
     }

@@ -24,8 +24,8 @@ pub(super) const KEYS: &[Key] = &[
         "server.admin_listen",
         Form::AddressOrOff,
         Is(r#""127.0.0.1:9080""#),
-        "Where `/healthz`, `/readyz` and `/metrics` are served, or `\"off\"`. Keep it private: it asks for no credentials. Changing it needs a restart.",
-        "Loopback, because it is not protected.",
+        "Where `/healthz`, `/readyz` and `/metrics` are served, or `\"off\"`. Keep it private: these ask for no credentials. `callotp locks` uses it too: `/locks` is for whoever can read `store.key_file`, and only on the same machine. Changing it needs a restart.",
+        "Loopback, because it is plain HTTP.",
     ),
     key(
         "server.refusals",

@@ -1,6 +1,6 @@
 //! `[server]`
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use crate::{
     client_auth::ProxyConfig,
@@ -8,6 +8,9 @@ use crate::{
     http::Refusals,
     tls::TlsConfig,
 };
+
+/// No answer is to come later than this, whatever is configured behind the server.
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
 pub(super) fn server(section: &Section<'_>) -> Option<ServerConfig> {
     let listen = section.address("listen");
@@ -20,6 +23,12 @@ pub(super) fn server(section: &Section<'_>) -> Option<ServerConfig> {
     let plain_http = section.flag("plain_http");
     let max_body = section.size("max_body");
     let request_timeout = section.duration("request_timeout");
+    if request_timeout > LONGEST_WAIT {
+        section.warning(
+            "request_timeout",
+            "longer than 3s: phone systems give up after 2 to 5 seconds",
+        );
+    }
     let max_connections = section.whole("max_connections") as usize;
     let shutdown_grace = section.duration("shutdown_grace");
     let tls = section.table("tls");
