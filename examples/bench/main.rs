@@ -21,7 +21,9 @@ mod figures;
 mod load;
 mod people;
 mod process;
+mod redis;
 mod rounds;
+mod stores;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -38,6 +40,15 @@ fn main() -> ExitCode {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,
         },
+        ["bare-redis", url] => bare::serve(bare::Extra::Redis(redis::BareClient::of(url).into())),
+        ["alone-redis", url, calls] => redis::run_alone(url, calls.parse().unwrap()),
+        ["stores", callotp] => {
+            rounds::pin_to_second_core();
+            match stores::run(callotp) {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::FAILURE,
+            }
+        }
         [callotp] => rounds::run(callotp, 1_000_000),
         [callotp, people] => rounds::run(callotp, people.parse().unwrap()),
         _ => {

@@ -15,6 +15,7 @@ use super::{
     load::{self, Seen, request},
     people,
     process::Server,
+    stores,
 };
 
 /// Rounds per server; the first warms up and is not counted.
@@ -72,7 +73,7 @@ impl Comparison {
 pub struct Measured {
     /// Microseconds per call.
     pub cpu: f64,
-    seen: Seen,
+    pub seen: Seen,
 }
 
 pub fn measure(server: &Server, requests: &[Vec<u8>]) -> Measured {
@@ -112,6 +113,8 @@ pub fn run(callotp: &str, people: usize) -> ExitCode {
     drop((bare, ours));
     println!();
     held &= credentials::run(callotp);
+    println!();
+    held &= stores::run(callotp);
     if held {
         ExitCode::SUCCESS
     } else {
@@ -227,7 +230,7 @@ fn first_answer(address: SocketAddr) {
 }
 
 /// The load runs here; the servers have the first core to themselves.
-fn pin_to_second_core() {
+pub fn pin_to_second_core() {
     let me = std::process::id().to_string();
     let mut taskset = Command::new("taskset");
     taskset.args(["--all-tasks", "--cpu-list", "--pid", "1", &me]);
