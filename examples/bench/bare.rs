@@ -1,4 +1,5 @@
-//! The floor: hyper, serde_json, and nothing else; or with a token verified, or over TLS.
+//! The floor: hyper, serde_json, and nothing else; or with a token verified, over TLS, or with
+//! Redis asked.
 
 use std::{convert::Infallible, fs, path::Path, process::ExitCode, sync::Arc};
 
@@ -14,6 +15,8 @@ use tokio::{
     net::TcpListener,
 };
 use tokio_rustls::TlsAcceptor;
+
+use super::redis::BareClient;
 
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -41,6 +44,8 @@ pub enum Extra {
     Token(Arc<DecodingKey>),
     /// Speaks TLS.
     Tls(TlsAcceptor),
+    /// Asks Redis first.
+    Redis(Arc<BareClient>),
 }
 
 impl Extra {
@@ -90,6 +95,9 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     if let Extra::Token(key) = &extra {
         verify(&request, key);
+    }
+    if let Extra::Redis(client) = &extra {
+        client.get_otp().await;
     }
     let validates = request.uri().path().ends_with("validate");
     let body = request

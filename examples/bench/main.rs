@@ -21,7 +21,9 @@ mod figures;
 mod load;
 mod people;
 mod process;
+mod redis;
 mod rounds;
+mod stores;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -34,12 +36,17 @@ fn main() -> ExitCode {
         ["bare"] => bare::serve(bare::Extra::Nothing),
         ["bare-token", keys] => bare::serve(bare::Extra::token(keys)),
         ["bare-tls", folder] => bare::serve(bare::Extra::tls(folder)),
+        ["bare-redis", url] => bare::serve(bare::Extra::Redis(redis::BareClient::of(url).into())),
+        ["alone-redis", url, calls] => redis::run_alone(url, calls.parse().unwrap()),
         ["tokens", callotp] => measured(|| credentials::tokens(callotp)),
         ["tls", callotp] => measured(|| credentials::tls(callotp)),
+        ["stores", callotp] => measured(|| stores::run(callotp)),
         [callotp] => measured(|| rounds::run(callotp, 1_000_000)),
         [callotp, people] => measured(|| rounds::run(callotp, people.parse().unwrap())),
         _ => {
-            println!("usage: bench [tokens|tls] PATH-OF-CALLOTP | bench PATH-OF-CALLOTP [PEOPLE]");
+            println!(
+                "usage: bench [tokens|tls|stores] PATH-OF-CALLOTP | bench PATH-OF-CALLOTP [PEOPLE]"
+            );
             ExitCode::from(2)
         }
     }

@@ -19,10 +19,15 @@ pub struct Server {
 impl Server {
     /// Starts `program` on core 0, its log lines in the file `log`.
     pub fn start(program: &str, arguments: &[&str], log: &Path) -> Self {
+        Self::start_on("0", program, arguments, log)
+    }
+
+    /// The same on these cores, as `taskset` writes them.
+    pub fn start_on(cores: &str, program: &str, arguments: &[&str], log: &Path) -> Self {
         #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
         let start = Instant::now();
         let mut child = Command::new("taskset")
-            .args(["--cpu-list", "0", program])
+            .args(["--cpu-list", cores, program])
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(File::create(log).unwrap())

@@ -8,6 +8,7 @@ use super::{
     load::{self, Connector, Seen, request},
     people,
     process::Server,
+    stores,
 };
 
 /// Rounds per server; the first warms up and is not counted.
@@ -110,6 +111,8 @@ pub fn run(callotp: &str, people: usize) -> bool {
     println!();
     held &= credentials::tokens(callotp);
     held &= credentials::tls(callotp);
+    println!();
+    held &= stores::run(callotp);
     held
 }
 

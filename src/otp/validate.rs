@@ -109,9 +109,10 @@ pub enum Reason {
 /// Longer than any real name, password or code; what is longer is not looked at.
 const LONGEST: usize = 1024;
 
-/// How long a right OTP stays claimed while the password is being checked. Longer than any
-/// answer may take; after a crash in between, the OTP can be used again when it has passed.
-const CLAIM: Duration = Duration::from_secs(30);
+/// A right OTP stays claimed until the call's answer is due, and so much longer: a decision
+/// that was sent to a store at the last moment may be taken a little after it. When a call
+/// dies in between, the OTP can be used again once that has passed.
+const CLAIM_MARGIN: Duration = Duration::from_secs(5);
 
 impl Authority {
     /// Lets the user in if everything that `rule` asks for is right, and uses the OTP up:
@@ -167,7 +168,7 @@ impl Authority {
             _ => None,
         };
         let claim = self
-            .claim(&subject, attempt)
+            .claim(&subject, attempt, deadline)
             .await
             .map_err(|reason| match user {
                 None if matches!(reason, Reason::NoOtp) => Reason::UnknownUser,
@@ -185,13 +186,19 @@ impl Authority {
         self.settle(&subject, claim, checked).await
     }
 
-    async fn claim(&self, subject: &Subject<'_>, attempt: &Attempt) -> Result<Claim, Reason> {
+    async fn claim(
+        &self,
+        subject: &Subject<'_>,
+        attempt: &Attempt,
+        deadline: Deadline,
+    ) -> Result<Claim, Reason> {
         let macs = self
             .keys
             .codes(subject.key, attempt.otp.expose().as_bytes());
+        let hold = deadline.remaining() + CLAIM_MARGIN;
         let tried = self
             .store
-            .try_otp(subject, &macs, self.otp.attempts, &self.lockout, CLAIM);
+            .try_otp(subject, &macs, self.otp.attempts, &self.lockout, hold);
         match tried.await? {
             Tried::Right(claim) => Ok(claim),
             Tried::Wrong { burnt, locked } => Err(Reason::WrongOtp { burnt, locked }),
@@ -250,3 +257,6 @@ fn password_asked_for(attempt: &Attempt, rule: PasswordRule) -> Result<Option<&S
         (_, Some(password)) => Ok(Some(password)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -104,7 +104,12 @@ impl EmbeddedStore {
             cleaning: Cleaning::default(),
         };
         let thread = std::thread::Builder::new().name("store".to_owned());
-        let writer = thread.spawn(|| writer.run()).map_err(Failure::Thread)?;
+        let last_words = LastWords(shared.clone());
+        let run = move || {
+            let _said_at_the_end = last_words;
+            writer.run();
+        };
+        let writer = thread.spawn(run).map_err(Failure::Thread)?;
         Ok(Self {
             shared,
             queue: Some(queue),
@@ -289,7 +294,19 @@ impl OtpStore for EmbeddedStore {
     }
 
     async fn check(&self) -> Result<(), StoreFault> {
-        self.shared.health.check()
+        self.shared.health.check()?;
+        self.place_in_queue().map(drop)
+    }
+}
+
+/// Dropped when the writer's thread ends, however it ends: from then on nothing can be
+/// decided, and everybody who asks is told so.
+struct LastWords(Arc<Shared>);
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        let why = "the thread that writes has ended; the program has to be started again";
+        self.0.health.fail(&StoreFault::Unavailable(why.to_owned()));
     }
 }
 

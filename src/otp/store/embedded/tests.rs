@@ -139,6 +139,59 @@ async fn a_full_disk_is_a_fault_until_there_is_room_and_loses_nothing_that_was_a
     }
 }
 
+/// The writer asks it for the time when the journal has grown, and meets a mistake of ours.
+#[derive(Debug)]
+struct Treacherous(ManualClock);
+
+impl Clock for Treacherous {
+    fn now(&self) -> Timestamp {
+        let writer = std::thread::current().name() == Some("store");
+        assert!(!writer, "a mistake that a test has made");
+        self.0.now()
+    }
+}
+
+#[tokio::test]
+async fn a_writer_that_has_died_is_a_fault_for_everybody_and_loses_nothing_that_was_answered() {
+    let fixture = Fixture::new();
+    let clock = Arc::new(Treacherous(fixture.clock.clone()));
+    let store = EmbeddedStore::at(fixture.place(), clock).map_err(|_| "not opened");
+    let store = store.expect("a store");
+    let mut answered = 0;
+    let refused = loop {
+        assert_eq!(store.check().await, Ok(()));
+        let some = (answered..answered + 1000).map(|user| fixture.bind(&store, user));
+        let some = futures_util::future::join_all(some).await;
+        match some.into_iter().find(Result::is_err) {
+            Some(refused) => break refused,
+            None => answered += 1000,
+        }
+    };
+    assert!(
+        matches!(refused, Err(StoreFault::Unavailable(_))),
+        "{refused:?}"
+    );
+    assert!(answered > 0);
+    let has_ended = |fault: StoreFault| fault.to_string().contains("has ended");
+    while !store.check().await.is_err_and(has_ended) {
+        tokio::task::yield_now().await;
+    }
+    let key = fixture.user(1);
+    let subject = fixture.subject(&key);
+    assert!(fixture.bind(&store, 1).await.is_err());
+    assert!(fixture.tried(&store, 1, b"000017").await.is_err());
+    assert!(store.request(&NumberKey(key.0), &THROTTLE).await.is_err());
+    assert!(store.is_locked(&subject).await.is_err());
+    assert!(store.locks().await.is_err());
+    assert!(store.counts().await.is_err());
+
+    drop(store);
+    let store = fixture.open(fixture.place());
+    for user in (0..answered).step_by(97) {
+        assert!(fixture.logs_in(&store, user).await, "user {user}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_file_stays_small_however_much_is_decided_and_forgets_nothing_that_holds() {
     let fixture = Arc::new(Fixture::new());
