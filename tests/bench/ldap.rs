@@ -50,7 +50,7 @@ const ROUNDS: usize = 3;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let slapd = Slapd::start_with(USERS, false);
+    let slapd = Slapd::with(USERS);
     println!("slapd with {USERS} users, {IN_FLIGHT} questions in flight");
     let kept = [
         search(&slapd).await,
