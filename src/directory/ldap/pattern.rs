@@ -228,7 +228,80 @@ fn significant_digits(number: &PhoneNumber) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::phone_number::Matching;
+    use crate::{clock::ManualClock, phone_number::Matching};
+
+    fn nobody() -> Result<Vec<Entry>, DirectoryFault> {
+        Ok(Vec::new())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_not_looked_for_is_a_fault_until_looking_works_again() {
+        let (scans, clock) = (Scans::default(), ManualClock::at(Timestamp::from_millis(1)));
+        let run = async |found: Result<Vec<Entry>, DirectoryFault>| {
+            let deadline = Deadline::within(Duration::from_secs(3));
+            scans.run(async { found }, deadline, &clock).await
+        };
+        let limit = || Err(DirectoryFault::Unusable("time limit exceeded".into()));
+        let outage = || Err(DirectoryFault::Unavailable("refused".into()));
+        let left_out = Err(DirectoryFault::Unusable(LEFT_OUT.into()));
+        for fault in [limit(), limit(), outage(), outage(), outage(), outage()] {
+            assert_eq!(run(fault.clone()).await, fault);
+        }
+        assert_eq!(
+            run(nobody()).await,
+            nobody(),
+            "two limits are not three in a row"
+        );
+        for _ in 0..IN_A_ROW {
+            assert_eq!(run(limit()).await, limit());
+        }
+        assert_eq!(run(nobody()).await, left_out, "nobody is asked");
+        clock.advance(LEAVE_OUT);
+        assert_eq!(run(limit()).await, limit(), "one is tried again");
+        assert_eq!(run(nobody()).await, left_out, "and was enough");
+        clock.advance(LEAVE_OUT);
+        assert_eq!(run(nobody()).await, nobody());
+        assert_eq!(run(limit()).await, limit());
+        assert_eq!(run(nobody()).await, nobody(), "all is well again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_scan_that_takes_long_is_believed_but_not_made_at_every_call() {
+        let (scans, clock) = (Scans::default(), ManualClock::at(Timestamp::from_millis(1)));
+        let deadline = Deadline::within(Duration::from_secs(30));
+        let slow = async || {
+            let scan = async {
+                tokio::time::sleep(TOO_LONG * 2).await;
+                nobody()
+            };
+            scans.run(scan, deadline, &clock).await
+        };
+        for _ in 0..IN_A_ROW {
+            assert_eq!(slow().await, nobody());
+        }
+        assert_eq!(slow().await, Err(DirectoryFault::Unusable(LEFT_OUT.into())));
+    }
+
+    #[test]
+    fn a_spelling_is_usual_if_the_directory_finds_it_by_comparing() {
+        let rule = ("^([0-9]{4})$".to_owned(), "+4687001$1".to_owned());
+        let plan = NumberPlan::new("SE", Matching::Normalised, [rule]).expect("a plan");
+        for (text, expected) in [
+            ("+46701740605", true),
+            ("0701740605", true),
+            ("+46 70 174 06 05", true),
+            ("070.174.06.05", false),
+            ("+46(0)70/1740605", false),
+            ("4711", true),
+        ] {
+            let number = plan.read(text).expect("a number");
+            assert_eq!(
+                is_usual(&plan, "mobile", text, &number, None),
+                expected,
+                "{text}"
+            );
+        }
+    }
 
     #[test]
     fn the_digits_of_every_spelling_are_asked_for() {

@@ -176,3 +176,6 @@ fn cookie(end: &LdapResult) -> Option<Vec<u8>> {
     parts.next().ok()??;
     Some(parts.next().ok()??.content.to_vec())
 }
+
+#[cfg(test)]
+mod tests;
