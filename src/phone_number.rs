@@ -128,6 +128,11 @@ impl NumberPlan {
         }
     }
 
+    /// True if numbers are compared as texts, so that each has one spelling.
+    pub fn is_exact(&self) -> bool {
+        self.matching == Matching::Exact
+    }
+
     /// True for what most phone systems send: E.164 that reads as itself. Only a
     /// short cut, [`Self::read_any`] gives the same answer.
     fn is_plain(&self, text: &str) -> bool {

@@ -1,11 +1,13 @@
 //! callotp's LDAP adapter beside a bare `ldap3` client, on the same slapd with 100,000
 //! users; and what an index of their 300,000 numbers costs. Ends with 1 if a promise is
-//! not kept. Run by `ci/bench-ldap`.
+//! not kept. Run by `ci/bench-ldap` with the path of the server's program.
 
 #![expect(
     clippy::print_stdout,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::unwrap_used,
+    unreachable_pub,
     reason = "a measuring program: it takes the machine's time and says what it took"
 )]
 #![allow(dead_code, reason = "it uses a part of what the tests use")]
@@ -33,6 +35,9 @@ use ldap3::{Ldap, LdapConnAsync, Scope, SearchEntry};
 
 #[path = "../ldap/authority.rs"]
 mod authority;
+mod http;
+#[path = "../../examples/bench/load.rs"]
+mod load;
 #[path = "../ldap/minder.rs"]
 mod minder;
 #[path = "../ldap/people.rs"]
@@ -50,9 +55,14 @@ const ROUNDS: usize = 3;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let slapd = Slapd::start_with(USERS, false);
+    let slapd = Slapd::with(USERS);
     println!("slapd with {USERS} users, {IN_FLIGHT} questions in flight");
+    let Some(program) = std::env::args().nth(1) else {
+        println!("usage: bench_ldap PATH-OF-CALLOTP");
+        return ExitCode::from(2);
+    };
     let kept = [
+        over_http(&program, &slapd).await,
         search(&slapd).await,
         bind(&slapd).await,
         index(&slapd).await,
@@ -101,8 +111,13 @@ async fn adapter(slapd: &Slapd, lookup: Lookup) -> Arc<LdapDirectory> {
     directory
 }
 
-fn number(place: usize) -> String {
-    format!("+46846500{:05}", place * 7919 % USERS)
+/// The number of the user at `place`.
+fn number_of(place: usize) -> String {
+    format!("+46846500{place:05}")
+}
+
+fn number(asked: usize) -> String {
+    number_of(asked * 7919 % USERS)
 }
 
 /// What a round came to.
@@ -156,8 +171,12 @@ fn compare(what: &str, ours: &[Round], bare: &[Round]) -> bool {
 
 /// Seconds that this process has had of its processors.
 fn cpu_time() -> f64 {
+    cpu_time_of("self")
+}
+
+fn cpu_time_of(process: &str) -> f64 {
     const TICKS_A_SECOND: f64 = 100.0;
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("Linux");
     let (_, fields) = stat.rsplit_once(')').expect("a name");
     let ticks = fields.split_whitespace().skip(11).take(2);
     let ticks: f64 = ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
@@ -172,44 +191,106 @@ async fn connection(slapd: &Slapd) -> Ldap {
     ldap
 }
 
-async fn search(slapd: &Slapd) -> bool {
-    let directory = adapter(slapd, Lookup::Search).await;
+/// A bare client's connection, bound as the service user, and the filter that callotp asks
+/// with for `number(0)`.
+async fn bare_searcher(slapd: &Slapd) -> (Ldap, String) {
     let mut ldap = connection(slapd).await;
-    let bound = ldap
-        .simple_bind(SERVICE, PASSWORD)
-        .await
-        .and_then(|bound| bound.success());
-    bound.expect("the service user is let in");
-    // The same filter, for the number in question.
+    let bound = ldap.simple_bind(SERVICE, PASSWORD).await;
+    bound
+        .and_then(|bound| bound.success())
+        .expect("the service user is let in");
     let clock = Arc::new(SystemClock::start());
     let reports = Reports::on(config(slapd), schema(), plan(), clock).expect("a configuration");
     let first = plan().read(&number(0)).expect("a number");
     let steps = reports.steps(&first).await.expect("an answer");
-    let filter = steps
-        .into_iter()
-        .find(|(what, _)| what == "filter")
-        .expect("a filter")
-        .1;
+    let filter = steps.into_iter().find(|(what, _)| what == "filter");
+    (ldap, filter.expect("a filter").1)
+}
+
+async fn bare_search(ldap: &Ldap, filter: &str) -> Round {
+    let (filter, ldap) = (Arc::new(filter.to_owned()), ldap.clone());
+    round(move |_, asked| {
+        let filter = filter.replace(&number(0)[3..], &number(asked)[3..]);
+        let mut ldap = ldap.clone();
+        async move {
+            let attributes = ["entryUUID", "uid", "mobile", "telephoneNumber", "homePhone"];
+            let found = ldap.search(PEOPLE, Scope::Subtree, &filter, attributes);
+            let found = found.await.and_then(|found| found.success());
+            let found = found.expect("an answer").0.into_iter();
+            assert_eq!(found.map(SearchEntry::construct).count(), 1);
+        }
+    })
+    .await
+}
+
+/// As many connections as there are questions in flight.
+async fn bare_binders(slapd: &Slapd) -> Arc<Vec<Ldap>> {
+    let mut connections = Vec::new();
+    for _ in 0..IN_FLIGHT {
+        connections.push(connection(slapd).await);
+    }
+    Arc::new(connections)
+}
+
+fn dn(asked: usize) -> String {
+    format!("uid=user{},{PEOPLE}", asked * 7919 % USERS)
+}
+
+async fn bare_bind(connections: &Arc<Vec<Ldap>>) -> Round {
+    let connections = connections.clone();
+    round(move |task, asked| {
+        let mut ldap = connections[task].clone();
+        async move {
+            let bound = ldap.simple_bind(&dn(asked), PASSWORD).await;
+            bound.and_then(|bound| bound.success()).expect("let in");
+        }
+    })
+    .await
+}
+
+/// Whole calls and whole logins beside a client that does nothing but ask the directory.
+async fn over_http(program: &str, slapd: &Slapd) -> bool {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Arc::new(http::Server::start(program, slapd, folder.path()));
+    let (ldap, filter) = bare_searcher(slapd).await;
+    let connections = bare_binders(slapd).await;
+    let (mut calls, mut searches) = (Vec::new(), Vec::new());
+    let (mut logins, mut binds) = (Vec::new(), Vec::new());
+    // The first round warms up.
+    for number in 0..=ROUNDS {
+        searches.push(bare_search(&ldap, &filter).await);
+        let (call, otps) = measured(&server, move |server| server.get_otp(number)).await;
+        calls.push(call);
+        binds.push(bare_bind(&connections).await);
+        let login = move |server: &http::Server| (server.validate(number, &otps), ());
+        logins.push(measured(&server, login).await.0);
+    }
+    let held = compare("getOTP over HTTP", &calls[1..], &searches[1..]);
+    compare("validate over HTTP", &logins[1..], &binds[1..]) && held
+}
+
+/// One round of calls, away from this program's own threads for questions.
+async fn measured<T: Send + 'static>(
+    server: &Arc<http::Server>,
+    calls: impl FnOnce(&http::Server) -> (f64, T) + Send + 'static,
+) -> (Round, T) {
+    let (before, server) = (server.cpu_time(), server.clone());
+    let measure = move || {
+        let (rate, more) = calls(&server);
+        let cpu = (server.cpu_time() - before) * 1e6 / http::CALLS as f64;
+        (Round { rate, cpu }, more)
+    };
+    let measured = tokio::task::spawn_blocking(measure).await;
+    measured.expect("a measurement")
+}
+
+async fn search(slapd: &Slapd) -> bool {
+    let directory = adapter(slapd, Lookup::Search).await;
+    let (ldap, filter) = bare_searcher(slapd).await;
     println!("filter: {filter}");
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let (filter, ldap) = (Arc::new(filter.clone()), ldap.clone());
-        bare.push(
-            round(move |_, asked| {
-                let filter = filter.replace(&number(0)[3..], &number(asked)[3..]);
-                let mut ldap = ldap.clone();
-                async move {
-                    let attributes = ["entryUUID", "uid", "mobile", "telephoneNumber", "homePhone"];
-                    let found = ldap
-                        .search(PEOPLE, Scope::Subtree, &filter, attributes)
-                        .await;
-                    let (found, _) = found.and_then(|found| found.success()).expect("an answer");
-                    let found = found.into_iter().map(SearchEntry::construct);
-                    assert_eq!(found.count(), 1);
-                }
-            })
-            .await,
-        );
+        bare.push(bare_search(&ldap, &filter).await);
         let (directory, plan) = (directory.clone(), plan());
         ours.push(
             round(move |_, asked| {
@@ -226,30 +307,15 @@ async fn search(slapd: &Slapd) -> bool {
             .await,
         );
     }
-    compare("search by number", &ours, &bare)
+    compare("the adapter's search by number", &ours, &bare)
 }
 
 async fn bind(slapd: &Slapd) -> bool {
     let directory = adapter(slapd, Lookup::Search).await;
-    let mut connections = Vec::new();
-    for _ in 0..IN_FLIGHT {
-        connections.push(connection(slapd).await);
-    }
-    let connections = Arc::new(connections);
-    let dn = |asked: usize| format!("uid=user{},{PEOPLE}", asked * 7919 % USERS);
+    let connections = bare_binders(slapd).await;
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let connections = connections.clone();
-        bare.push(
-            round(move |task, asked| {
-                let mut ldap = connections[task].clone();
-                async move {
-                    let bound = ldap.simple_bind(&dn(asked), PASSWORD).await;
-                    bound.and_then(|bound| bound.success()).expect("let in");
-                }
-            })
-            .await,
-        );
+        bare.push(bare_bind(&connections).await);
         let directory = directory.clone();
         ours.push(
             round(move |_, asked| {
@@ -269,7 +335,7 @@ async fn bind(slapd: &Slapd) -> bool {
             .await,
         );
     }
-    compare("bind", &ours, &bare)
+    compare("the adapter's bind", &ours, &bare)
 }
 
 async fn index(slapd: &Slapd) -> bool {

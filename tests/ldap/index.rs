@@ -1,15 +1,92 @@
 //! How the index follows OpenLDAP.
 
-use callotp::directory::UserDirectory as _;
+use callotp::directory::{UserDirectory as _, ldap::LdapDirectory};
 
 use super::{
     adapter::{INDEX, eventually, name_of, openldap, openldap_schema, start},
-    slapd::{PEOPLE, Slapd},
+    slapd::{PEOPLE, Setup, Slapd},
+};
+
+/// Content synchronisation with and without a log of what has been deleted, and a slapd that
+/// only looks as if it did it.
+const SYNCHRONISING: [Setup; 3] = [
+    Setup {
+        overlays: "overlay syncprov",
+        ..SYNC
+    },
+    Setup {
+        overlays: "overlay syncprov\nsyncprov-sessionlog 100",
+        ..SYNC
+    },
+    SYNC,
+];
+
+const SYNC: Setup = Setup {
+    crowd: 0,
+    shared: false,
+    modules: "moduleload syncprov",
+    limits: "size=unlimited",
+    overlays: "",
 };
 
 #[tokio::test]
 async fn added_changed_moved_and_removed_numbers_are_seen() {
-    let slapd = Slapd::own();
+    changes_are_seen(&Slapd::own()).await;
+}
+
+#[tokio::test]
+async fn added_changed_moved_and_removed_numbers_are_seen_by_synchronisation() {
+    for setup in &SYNCHRONISING {
+        changes_are_seen(&Slapd::start_as(setup)).await;
+    }
+}
+
+/// The numbers that the index has.
+fn numbers(directory: &LdapDirectory) -> usize {
+    let detail = directory.health().detail;
+    let (_, rest) = detail.split_once("the index of ").expect("an index");
+    let (count, _) = rest.split_once(' ').expect("a count");
+    count.parse().expect("a number")
+}
+
+#[tokio::test]
+async fn what_was_deleted_is_out_of_the_index_within_the_interval_where_it_is_synchronised() {
+    for setup in &SYNCHRONISING[..2] {
+        let slapd = Slapd::start_as(setup);
+        let directory = start(openldap(&[slapd.url()]), INDEX, openldap_schema());
+        eventually(true, async || directory.health().ready).await;
+        let before = numbers(&directory);
+        let change = |how: &str| slapd.modify(&format!("dn: uid=bo,{PEOPLE}\nchangetype: {how}\n"));
+        change("modify\nadd: mobile\nmobile: 070-174 06 95");
+        eventually(before + 1, async || numbers(&directory)).await;
+        change("modify\ndelete: mobile\nmobile: 070-174 06 95");
+        eventually(before, async || numbers(&directory)).await;
+        change("delete");
+        eventually(before - 1, async || numbers(&directory)).await;
+        slapd.modify(&format!("dn: uid=twin1,{PEOPLE}\nchangetype: delete\n"));
+        let twin = || Ok(Some("twin2".to_owned()));
+        eventually(twin(), async || name_of(&directory, "+46701740607").await).await;
+        assert_eq!(numbers(&directory), before - 1, "the other twin has it");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_no_longer_knows_the_cookie_is_loaded_anew() {
+    let mut slapd = Slapd::start_as(&SYNCHRONISING[1]);
+    let directory = start(openldap(&[slapd.url()]), INDEX, openldap_schema());
+    eventually(true, async || directory.health().ready).await;
+    let before = numbers(&directory);
+    slapd.modify(&format!(
+        "dn: uid=bo,{PEOPLE}\nchangetype: modify\nreplace: sn\nsn: Bo\n"
+    ));
+    // Restored from a copy that is older than the cookie, and without bo.
+    slapd.stop();
+    slapd.restore(&["bo"]);
+    slapd.start();
+    eventually(before - 1, async || numbers(&directory)).await;
+}
+
+async fn changes_are_seen(slapd: &Slapd) {
     slapd.modify(&format!(
         "dn: ou=elsewhere,{PEOPLE}\nchangetype: add\nobjectClass: organizationalUnit\nou: elsewhere\n"
     ));

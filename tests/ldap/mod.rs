@@ -21,3 +21,4 @@ mod outages;
 mod reload;
 mod reports;
 mod tls;
+mod unusual;

@@ -26,6 +26,32 @@ const ADMINISTRATOR: &str = "cn=admin,dc=example,dc=org";
 /// Users besides those with a name of their own, in the shared server.
 pub(super) const CROWD: usize = 20_000;
 
+/// What a test wants to be different.
+pub(super) struct Setup {
+    /// Users besides those with a name of their own.
+    pub(super) crowd: usize,
+    /// It is never dropped.
+    pub(super) shared: bool,
+    /// Lines that load more modules.
+    pub(super) modules: &'static str,
+    /// How much the service user may read.
+    pub(super) limits: &'static str,
+    /// Lines of the database, behind all others.
+    pub(super) overlays: &'static str,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            crowd: 0,
+            shared: false,
+            modules: "",
+            limits: "size=unlimited",
+            overlays: "",
+        }
+    }
+}
+
 /// A running slapd.
 pub(super) struct Slapd {
     pub(super) plain: SocketAddr,
@@ -40,33 +66,37 @@ impl Slapd {
     /// The one that all tests share: nobody changes anything in it that others look at.
     pub(super) fn shared() -> &'static Self {
         static SHARED: OnceLock<Slapd> = OnceLock::new();
-        SHARED.get_or_init(|| Self::start_with(CROWD, true))
+        let setup = Setup {
+            crowd: CROWD,
+            shared: true,
+            ..Setup::default()
+        };
+        SHARED.get_or_init(|| Self::start_as(&setup))
     }
 
     /// One for a test that changes or ends it.
     pub(super) fn own() -> Self {
-        Self::start_with(0, false)
+        Self::with(0)
     }
 
-    /// The same, with so many more users.
+    /// The same, with so many users besides those with a name of their own.
     pub(super) fn with(crowd: usize) -> Self {
-        Self::start_with(crowd, false)
+        Self::start_as(&Setup {
+            crowd,
+            ..Setup::default()
+        })
     }
 
-    /// One with so many users besides those with a name of their own.
-    pub(super) fn start_with(crowd: usize, shared: bool) -> Self {
+    /// One that is set up in a certain way.
+    pub(super) fn start_as(setup: &Setup) -> Self {
         let temporary = TempDir::with_prefix("callotp-slapd-").expect("a folder");
         let folder = temporary.path().to_owned();
         fs::create_dir(folder.join("db")).expect("a folder");
         let names = ["localhost", "127.0.0.1", "::1"];
         let files = Authority::new().certify(&folder, &names);
-        fs::write(folder.join("slapd.conf"), configuration(&folder, &files)).expect("a file");
-        fs::write(folder.join("people.ldif"), everybody(crowd)).expect("a file");
-        let conf = folder.join("slapd.conf");
-        let ldif = folder.join("people.ldif");
-        let mut load = Command::new("/usr/sbin/slapadd");
-        load.arg("-q").arg("-f").arg(&conf).arg("-l").arg(&ldif);
-        succeed(load.output().expect("slapadd is installed"));
+        let configuration = configuration(&folder, &files, setup);
+        fs::write(folder.join("slapd.conf"), configuration).expect("a file");
+        fs::write(folder.join("people.ldif"), everybody(setup.crowd)).expect("a file");
         let (plain, tls) = (free_port(), free_port());
         let mut slapd = Self {
             plain,
@@ -76,7 +106,8 @@ impl Slapd {
             _temporary: None,
             process: None,
         };
-        match shared {
+        slapd.load();
+        match setup.shared {
             // Nothing that is shared is dropped; the folder goes with the process.
             true => slapd.run(Some(&temporary.keep())),
             false => {
@@ -102,6 +133,28 @@ impl Slapd {
     /// Ends it; its data stay.
     pub(super) fn stop(&mut self) {
         self.process = None;
+    }
+
+    /// Loads it anew as it was at first, without those called like this. It has to be stopped.
+    pub(super) fn restore(&self, without: &[&str]) {
+        fs::remove_dir_all(self.folder.join("db")).expect("its data");
+        fs::create_dir(self.folder.join("db")).expect("a folder");
+        let path = self.folder.join("people.ldif");
+        let people = fs::read_to_string(&path).expect("who was there at first");
+        let is_wanted = |entry: &&str| {
+            let called = |uid: &&str| entry.starts_with(&format!("dn: uid={uid},"));
+            !without.iter().any(called)
+        };
+        let people: Vec<&str> = people.split("\n\n").filter(is_wanted).collect();
+        fs::write(path, people.join("\n\n")).expect("a file");
+        self.load();
+    }
+
+    fn load(&self) {
+        let mut load = Command::new("/usr/sbin/slapadd");
+        load.arg("-q").arg("-f").arg(self.folder.join("slapd.conf"));
+        load.arg("-l").arg(self.folder.join("people.ldif"));
+        succeed(load.output().expect("slapadd is installed"));
     }
 
     /// Starts it again, on the same ports.
@@ -185,7 +238,13 @@ pub(super) fn wait_for(address: SocketAddr, output: &Path) {
     panic!("nothing listens on {address}: {said}");
 }
 
-fn configuration(folder: &Path, files: &Files) -> String {
+fn configuration(folder: &Path, files: &Files, setup: &Setup) -> String {
+    let Setup {
+        modules,
+        limits,
+        overlays,
+        ..
+    } = setup;
     let folder = folder.display();
     let (ca, certificate, key) = (
         files.ca.display(),
@@ -200,6 +259,7 @@ include /etc/ldap/schema/inetorgperson.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
 moduleload ppolicy
+{modules}
 pidfile {folder}/pid
 TLSCACertificateFile {ca}
 TLSCertificateFile {certificate}
@@ -216,12 +276,13 @@ maxsize 1073741824
 dbnosync
 index objectClass,entryCSN,entryUUID eq
 index uid,mobile,telephoneNumber,homePhone eq
-limits dn.exact=\"{SERVICE}\" size=unlimited
+limits dn.exact=\"{SERVICE}\" {limits}
 access to attrs=userPassword by anonymous auth by * none
 access to * by * read
 overlay ppolicy
 ppolicy_default cn=policy,{BASE}
 ppolicy_use_lockout
+{overlays}
 "
     )
 }

@@ -87,9 +87,7 @@ impl Directory {
         findings.extend(self.clock_of(&url, &session).await);
         findings.extend(self.examine_content(&url, &session).await);
         findings.extend(self.speed(&url, &session).await);
-        if lookup != Lookup::Search {
-            findings.extend(self.readable_in_whole(&url, &session).await);
-        }
+        findings.push(self.readable_in_whole(&url, &session, lookup).await);
         findings
     }
 
@@ -308,9 +306,12 @@ impl Directory {
         findings
     }
 
-    /// An index of all numbers needs the right to read all entries.
-    async fn readable_in_whole(&self, url: &str, session: &Session) -> Option<Finding> {
+    /// An index of all numbers needs the right to read all entries, and so does the list of
+    /// unusual spellings that goes with looking up by search.
+    async fn readable_in_whole(&self, url: &str, session: &Session, lookup: Lookup) -> Finding {
         const PAGE: i32 = 500;
+        const ADVICE: &str =
+            "lift the size limit for the service user (slapd: limits ... size=unlimited)";
         let phones = self.terms.phones.iter().cloned().map(Filter::Present);
         let mut question = self.question(Filter::Or(phones.collect()), Arc::new(|_| true));
         question.enough = usize::MAX;
@@ -322,20 +323,23 @@ impl Directory {
                     seen += answer.entries.len();
                     cookie = answer.cookie;
                 }
+                Err(fault) if lookup == Lookup::Search => {
+                    let fact = format!(
+                        "numbers in unusual spellings cannot be listed: after {seen} entries: \
+                         {fault}; every call from an unknown number reads every entry"
+                    );
+                    return Finding::unwise(url, fact, ADVICE);
+                }
                 Err(fault) => {
                     let fact = format!("lookup = \"index\": after {seen} entries: {fault}");
-                    let advice = "lift the size limit for the service user (slapd: limits ... size=unlimited)";
-                    return Some(Finding::broken(url, fact, advice));
+                    return Finding::broken(url, fact, ADVICE);
                 }
             }
             if cookie.is_empty() {
                 break;
             }
         }
-        Some(Finding::good(
-            url,
-            format!("lookup = \"index\": {seen} entries read in pages"),
-        ))
+        Finding::good(url, format!("{seen} entries with numbers read in pages"))
     }
 }
 

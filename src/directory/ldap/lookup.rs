@@ -1,24 +1,28 @@
 //! Who calls from a number, and who logs in under a name.
 
 use std::{
-    sync::{Arc, OnceLock, PoisonError, RwLock},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use futures_util::future::try_join_all;
 use ldap3::Scope;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{
     LdapConfig, LdapSetupError, Lookup,
     dialect::Dialect,
     doctor,
     entry::Entry,
-    index::{Candidate, refresh::LiveIndex},
+    index::{
+        Candidate,
+        live::{Freshness, LiveIndex},
+        refresh::{Refresher, Wanted},
+    },
     outcome::SearchRefusal,
     pattern::{self, Scans},
     question::{Page, Question},
-    servers::Servers,
+    servers::{Servers, Session},
     servers_of,
     terms::{Terms, known},
     trust::Trusted,
@@ -32,6 +36,12 @@ use crate::{
 
 /// Two users are several; a third would make no difference.
 const SEVERAL: usize = 2;
+
+/// How often changes are asked for of the list of numbers in unusual spellings.
+const LIST_REFRESH: Duration = Duration::from_secs(60);
+
+/// How long a call waits for a server to be found, before anything has been asked.
+const CONNECTING: Duration = Duration::from_millis(300);
 
 /// Entries of an index read at the same time.
 const LIVE_READS: usize = 16;
@@ -51,7 +61,9 @@ pub(super) struct Directory {
     pub(super) terms: Arc<Terms>,
     pub(super) plan: Arc<NumberPlan>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) index: Option<Arc<LiveIndex>>,
+    pub(super) lookup: Lookup,
+    /// By index all numbers, by search those in unusual spellings.
+    pub(super) index: Arc<LiveIndex>,
     pub(super) dialect: OnceLock<Dialect>,
     scans: Scans,
 }
@@ -72,27 +84,76 @@ impl Directory {
             terms: Arc::new(terms),
             plan,
             clock,
-            index: matches!(lookup, Lookup::Index { .. }).then(Arc::default),
+            lookup,
+            index: Arc::default(),
             dialect: OnceLock::new(),
             scans: Scans::default(),
         })
     }
 
-    /// Finds out what kind of directory it is, as soon as a server says so, and whether the
-    /// configuration fits it.
-    pub(super) async fn learn_dialect(&self) {
+    /// Finds out what kind of directory it is, whether the configuration fits it, and what
+    /// calls need to have in memory; keeps that fresh for as long as it is polled.
+    pub(super) async fn look_after(self: Arc<Self>) {
+        match self.lookup {
+            Lookup::Index { refresh } => {
+                let refresher = self.refresher(Wanted::All, refresh);
+                tokio::join!(refresher.run(), async {
+                    self.examine(self.learn().await).await
+                });
+            }
+            Lookup::Search => {
+                let session = self.learn().await;
+                let scans = self.dialect.get().is_some_and(Dialect::always_scans);
+                let listed = async {
+                    match scans || self.plan.is_exact() {
+                        true => self.index.leave_empty(),
+                        false => self.refresher(self.unusual(), LIST_REFRESH).run().await,
+                    }
+                };
+                tokio::join!(listed, self.examine(session));
+            }
+        }
+    }
+
+    /// A session with a server that has said what kind of directory it is.
+    async fn learn(&self) -> Session {
         const AGAIN: Duration = Duration::from_secs(1);
         loop {
             let deadline = Deadline::within(Duration::from_secs(5));
             if let Ok(session) = self.servers.session(deadline).await
                 && let Ok(dialect) = Dialect::of(&session, &self.schema, deadline).await
             {
-                let url = self.servers.0[session.server].url.to_string();
                 let _ = self.dialect.set(dialect);
-                doctor::log(&self.examine_content(&url, &session).await);
-                return;
+                return session;
             }
             sleep(AGAIN).await;
+        }
+    }
+
+    async fn examine(&self, session: Session) {
+        let url = self.servers.0[session.server].url.to_string();
+        doctor::log(&self.examine_content(&url, &session).await);
+    }
+
+    /// What a question for the usual spellings does not find.
+    fn unusual(self: &Arc<Self>) -> Wanted {
+        let directory = self.clone();
+        Wanted::Unusual(Box::new(move |attribute, text, number| {
+            let dialect = directory.dialect.get();
+            !pattern::is_usual(&directory.plan, attribute, text, number, dialect)
+        }))
+    }
+
+    fn refresher(&self, wanted: Wanted, interval: Duration) -> Refresher {
+        Refresher {
+            index: self.index.clone(),
+            wanted,
+            servers: self.servers.clone(),
+            schema: self.schema.clone(),
+            terms: self.terms.clone(),
+            plan: self.plan.clone(),
+            clock: self.clock.clone(),
+            interval,
         }
     }
 
@@ -101,9 +162,9 @@ impl Directory {
         number: &PhoneNumber,
         deadline: Deadline,
     ) -> Result<Option<Match>, DirectoryFault> {
-        let found = match &self.index {
-            None => self.by_search(number, deadline).await?,
-            Some(index) => self.by_index(index, number, deadline).await?,
+        let found = match self.lookup {
+            Lookup::Search => self.by_search(number, deadline).await?,
+            Lookup::Index { .. } => self.by_index(number, deadline).await?,
         };
         match found.as_slice() {
             [] => Ok(None),
@@ -136,13 +197,15 @@ impl Directory {
         }
     }
 
-    /// Asks for the spellings that an index can answer. Where the directory looks at every
-    /// entry anyway, or where it found nobody, also for the digits alone.
+    /// Asks for the spellings that the directory's own index can answer, and looks up by
+    /// ourselves who writes the number in any other. A directory that looks at every entry
+    /// anyway is asked for the digits alone.
     async fn by_search(
         &self,
         number: &PhoneNumber,
         deadline: Deadline,
     ) -> Result<Vec<Entry>, DirectoryFault> {
+        self.wait_for_the_list(deadline).await;
         let dialect = self.dialect.get();
         let (phones, spellings) = (&self.terms.phones, self.plan.spellings(number, None));
         let spelt = pattern::spelt(phones, &spellings, dialect);
@@ -154,7 +217,18 @@ impl Directory {
             question.slow = true;
             return self.answer(question, deadline).await;
         }
-        let found = self.answer(self.about(number, spelt), deadline).await?;
+        let usual = self.answer(self.about(number, spelt), deadline);
+        if self.index.is_loaded() {
+            let unusual = self.by_list(number, deadline);
+            let (mut found, unusual) = tokio::try_join!(usual, unusual)?;
+            for entry in unusual {
+                if found.iter().all(|known| !self.is_same(known, &entry)) {
+                    found.push(entry);
+                }
+            }
+            return Ok(found);
+        }
+        let found = usual.await?;
         if !found.is_empty() {
             return Ok(found);
         }
@@ -167,18 +241,48 @@ impl Directory {
         self.scans.run(scan, deadline, &*self.clock).await
     }
 
+    /// The list of unusual spellings is made right after the start. A call that comes sooner
+    /// gives it a part of its time, but not while a server is out.
+    async fn wait_for_the_list(&self, deadline: Deadline) {
+        if self.servers.0.iter().any(|server| !server.circuit.admits()) {
+            return;
+        }
+        let part = deadline.remaining() / 3;
+        let patience = match self.dialect.get() {
+            Some(_) => part,
+            None => part.min(CONNECTING),
+        };
+        let _ = timeout(patience, self.index.tried()).await;
+    }
+
+    fn is_same(&self, one: &Entry, other: &Entry) -> bool {
+        let id = |entry: &Entry| entry.id(&self.schema);
+        one.dn == other.dn || id(one).is_some_and(|one| Some(one) == id(other))
+    }
+
     async fn by_index(
         &self,
-        index: &LiveIndex,
         number: &PhoneNumber,
         deadline: Deadline,
     ) -> Result<Vec<Entry>, DirectoryFault> {
-        if let (None, fault) = index.freshness() {
-            let reason = "the index of numbers is not loaded yet";
-            return Err(fault.unwrap_or_else(|| DirectoryFault::Unavailable(reason.into())));
+        match self.index.freshness() {
+            Freshness {
+                asked: None, fault, ..
+            } => {
+                let reason = "the index of numbers is not loaded yet";
+                Err(fault.unwrap_or_else(|| DirectoryFault::Unavailable(reason.into())))
+            }
+            _ => self.by_list(number, deadline).await,
         }
-        let numbers = &index.numbers;
-        let candidates = read(numbers).candidates(number);
+    }
+
+    /// Those whom the index names, as far as they still have the number.
+    async fn by_list(
+        &self,
+        number: &PhoneNumber,
+        deadline: Deadline,
+    ) -> Result<Vec<Entry>, DirectoryFault> {
+        let candidates = self.index.candidates(number);
         let mut found: Vec<Entry> = Vec::new();
         for some in candidates.chunks(LIVE_READS) {
             let reads = some
@@ -293,27 +397,33 @@ impl Directory {
                 None => format!("{} has not answered yet", server.url),
             });
         }
-        if let Some(index) = &self.index {
-            let (asked, fault) = index.freshness();
-            ready &= asked.is_some();
-            let size = read(&index.numbers).size();
-            detail.push(match asked {
-                None => "the index of numbers is not loaded yet".to_owned(),
-                Some(asked) => format!(
-                    "the index of {} numbers is {} s old",
-                    size.numbers,
-                    now.since(asked).as_secs()
-                ),
-            });
-            detail.extend(fault.map(|fault| format!("its refresh fails: {fault}")));
+        let Freshness { asked, fault, .. } = self.index.freshness();
+        let numbers = self.index.size().numbers;
+        let age = |asked| now.since(asked).as_secs();
+        match (self.lookup, asked) {
+            (Lookup::Index { .. }, Some(asked)) => {
+                let age = age(asked);
+                detail.push(format!("the index of {numbers} numbers is {age} s old"));
+            }
+            (Lookup::Index { .. }, None) => {
+                ready = false;
+                detail.push("the index of numbers is not loaded yet".to_owned());
+            }
+            (Lookup::Search, Some(asked)) => {
+                let age = age(asked);
+                detail.push(format!(
+                    "the list of {numbers} numbers in unusual spellings is {age} s old"
+                ));
+            }
+            (Lookup::Search, None) => {}
         }
+        detail.extend(fault.map(|fault| match self.lookup {
+            Lookup::Index { .. } => format!("its refresh fails: {fault}"),
+            Lookup::Search => format!("unusual spellings cannot be listed: {fault}"),
+        }));
         DirectoryHealth {
             ready,
             detail: detail.join("; "),
         }
     }
-}
-
-fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
 }

@@ -13,7 +13,6 @@ use tokio::task::AbortHandle;
 
 use self::{
     dial::{Dialer, ServiceBind},
-    index::refresh::Refresher,
     lookup::Directory,
     outcome::BindOutcome,
     server::Server,
@@ -47,6 +46,7 @@ mod server;
 mod server_url;
 mod servers;
 mod stranger;
+mod sync;
 mod terms;
 mod trust;
 
@@ -132,20 +132,7 @@ impl LdapDirectory {
             let server = server.clone();
             tasks.push(tokio::spawn(async move { drop(server.probe().await) }).abort_handle());
         }
-        let look_around = directory.clone();
-        tasks.push(tokio::spawn(async move { look_around.learn_dialect().await }).abort_handle());
-        if let (Lookup::Index { refresh }, Some(index)) = (lookup, &directory.index) {
-            let refresher = Refresher {
-                index: index.clone(),
-                servers: directory.servers.clone(),
-                schema: directory.schema.clone(),
-                terms: directory.terms.clone(),
-                plan: directory.plan.clone(),
-                clock: directory.clock.clone(),
-                interval: refresh,
-            };
-            tasks.push(tokio::spawn(refresher.run()).abort_handle());
-        }
+        tasks.push(tokio::spawn(directory.clone().look_after()).abort_handle());
         Ok(Arc::new(Self {
             config,
             lookup,
@@ -173,11 +160,11 @@ impl LdapDirectory {
             && trust::anchors(config.ca.as_deref()).is_ok_and(|now| now == self.trusted)
     }
 
-    /// Waits until numbers can be looked up as far as that depends on what has to be loaded
-    /// first. May wait for as long as the servers are out.
+    /// Waits until the index of numbers is loaded, if there is one. May wait for as long as
+    /// the servers are out.
     pub async fn loaded(&self) {
-        if let Some(index) = &self.directory.index {
-            index.loaded().await;
+        if self.lookup != Lookup::Search {
+            self.directory.index.loaded().await;
         }
     }
 }

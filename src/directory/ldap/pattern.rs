@@ -18,7 +18,7 @@ use crate::{
         DirectoryFault,
         filter::{Attribute, Filter},
     },
-    phone_number::PhoneNumber,
+    phone_number::{NumberPlan, PhoneNumber},
 };
 
 /// Scans at once. Each may cost the directory as much as thousands of other questions.
@@ -29,8 +29,9 @@ const SCANS_AT_ONCE: usize = 2;
 const TOO_LONG: Duration = Duration::from_secs(1);
 const IN_A_ROW: u32 = 3;
 
-/// For how long scans are left out once the directory has shown that it cannot do them.
-const LEAVE_OUT: Duration = Duration::from_secs(10 * 60);
+/// For how long scans are left out once the directory has shown that it cannot do them. Then
+/// one is tried again, and if it fails they are left out as long again.
+const LEAVE_OUT: Duration = Duration::from_secs(60);
 
 /// Where digits begin that people type for ours: full-width, Arabic-Indic, and its eastern
 /// form.
@@ -61,6 +62,25 @@ pub(super) fn spelt(
         );
     }
     Filter::Or(filters)
+}
+
+/// True if a question made by [`spelt`] for `number` finds `text` in `attribute`. In doubt it
+/// is not: attributes may be compared more leniently than is known here.
+pub(super) fn is_usual(
+    plan: &NumberPlan,
+    attribute: &str,
+    text: &str,
+    number: &PhoneNumber,
+    dialect: Option<&Dialect>,
+) -> bool {
+    let ignores_spacing = dialect.is_some_and(|dialect| dialect.ignores_spacing(attribute));
+    let squeezed = |text: &str| match ignores_spacing {
+        true => text.replace([' ', '-'], ""),
+        false => text.to_owned(),
+    };
+    let text = squeezed(text);
+    let spellings = || plan.spellings(number, None).into_iter();
+    text == number.as_str() || spellings().any(|spelling| squeezed(&spelling) == text)
 }
 
 /// Spellings that differ in more than spaces and hyphens.
@@ -129,7 +149,7 @@ fn in_order(attribute: &Attribute, digits: &str) -> Filter {
 /// Keeps scans few, and leaves them out where the directory cannot do them.
 pub(super) struct Scans {
     permits: Semaphore,
-    too_long: AtomicU32,
+    failed: AtomicU32,
     left_out_until: AtomicU64,
 }
 
@@ -137,58 +157,61 @@ impl Default for Scans {
     fn default() -> Self {
         Self {
             permits: Semaphore::new(SCANS_AT_ONCE),
-            too_long: AtomicU32::new(0),
+            failed: AtomicU32::new(0),
             left_out_until: AtomicU64::new(0),
         }
     }
 }
 
 impl Scans {
-    /// Runs `scan`, or finds nobody if scans are left out at present.
+    /// Runs `scan`. While scans are left out it is a fault: what has not been looked for is
+    /// not known to be missing.
     pub(super) async fn run(
         &self,
         scan: impl Future<Output = Result<Vec<Entry>, DirectoryFault>>,
         deadline: Deadline,
         clock: &dyn Clock,
     ) -> Result<Vec<Entry>, DirectoryFault> {
-        let left_out = |now: Timestamp| now.as_millis() < self.left_out_until.load(Relaxed);
-        if left_out(clock.now()) {
-            return Ok(Vec::new());
-        }
+        self.are_done(clock.now())?;
         let _permit = timeout_at(deadline.instant(), self.permits.acquire())
             .await
             .map_err(|_| DirectoryFault::TimedOut)?;
-        if left_out(clock.now()) {
-            return Ok(Vec::new());
-        }
+        self.are_done(clock.now())?;
         let started = Instant::now();
         let found = scan.await;
-        let reason = match &found {
-            Ok(_) if started.elapsed() <= TOO_LONG => {
-                self.too_long.store(0, Relaxed);
-                return found;
-            }
-            Err(DirectoryFault::Unusable(reason)) => reason.clone(),
-            Ok(_) | Err(DirectoryFault::TimedOut)
-                if self.too_long.fetch_add(1, Relaxed) + 1 >= IN_A_ROW =>
-            {
-                "it takes too long".to_owned()
-            }
-            _ => return found,
-        };
-        tracing::warn!(
-            %reason,
-            "the directory cannot look for numbers in every spelling; for ten minutes only \
-             the usual spellings are asked for (lookup = \"index\" knows all of them)"
-        );
-        let until = clock.now().after(LEAVE_OUT).as_millis();
-        self.left_out_until.store(until, Relaxed);
-        match found {
-            Err(DirectoryFault::Unusable(_)) => Ok(Vec::new()),
-            found => found,
+        match &found {
+            Ok(_) if started.elapsed() <= TOO_LONG => self.failed.store(0, Relaxed),
+            Ok(_) | Err(DirectoryFault::TimedOut) => self.fail("it takes too long", clock.now()),
+            Err(DirectoryFault::Unusable(reason)) => self.fail(reason, clock.now()),
+            // An outage says nothing of what the directory can do.
+            Err(DirectoryFault::Unavailable(_)) => {}
+        }
+        found
+    }
+
+    fn are_done(&self, now: Timestamp) -> Result<(), DirectoryFault> {
+        match now.as_millis() < self.left_out_until.load(Relaxed) {
+            true => Err(DirectoryFault::Unusable(LEFT_OUT.into())),
+            false => Ok(()),
         }
     }
+
+    fn fail(&self, reason: &str, now: Timestamp) {
+        if self.failed.fetch_add(1, Relaxed) + 1 < IN_A_ROW {
+            return;
+        }
+        tracing::warn!(
+            %reason,
+            "the directory cannot look for numbers in every spelling; for a minute a number that \
+             nobody has in a usual spelling is refused as a fault (lookup = \"index\" knows all of them)"
+        );
+        self.left_out_until
+            .store(now.after(LEAVE_OUT).as_millis(), Relaxed);
+    }
 }
+
+const LEFT_OUT: &str = "nobody has the number in a usual spelling, and the directory cannot look \
+                        for others";
 
 /// The digits that every spelling has: without country code and trunk prefix.
 fn significant_digits(number: &PhoneNumber) -> String {
@@ -205,7 +228,80 @@ fn significant_digits(number: &PhoneNumber) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::phone_number::{Matching, NumberPlan};
+    use crate::{clock::ManualClock, phone_number::Matching};
+
+    fn nobody() -> Result<Vec<Entry>, DirectoryFault> {
+        Ok(Vec::new())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_not_looked_for_is_a_fault_until_looking_works_again() {
+        let (scans, clock) = (Scans::default(), ManualClock::at(Timestamp::from_millis(1)));
+        let run = async |found: Result<Vec<Entry>, DirectoryFault>| {
+            let deadline = Deadline::within(Duration::from_secs(3));
+            scans.run(async { found }, deadline, &clock).await
+        };
+        let limit = || Err(DirectoryFault::Unusable("time limit exceeded".into()));
+        let outage = || Err(DirectoryFault::Unavailable("refused".into()));
+        let left_out = Err(DirectoryFault::Unusable(LEFT_OUT.into()));
+        for fault in [limit(), limit(), outage(), outage(), outage(), outage()] {
+            assert_eq!(run(fault.clone()).await, fault);
+        }
+        assert_eq!(
+            run(nobody()).await,
+            nobody(),
+            "two limits are not three in a row"
+        );
+        for _ in 0..IN_A_ROW {
+            assert_eq!(run(limit()).await, limit());
+        }
+        assert_eq!(run(nobody()).await, left_out, "nobody is asked");
+        clock.advance(LEAVE_OUT);
+        assert_eq!(run(limit()).await, limit(), "one is tried again");
+        assert_eq!(run(nobody()).await, left_out, "and was enough");
+        clock.advance(LEAVE_OUT);
+        assert_eq!(run(nobody()).await, nobody());
+        assert_eq!(run(limit()).await, limit());
+        assert_eq!(run(nobody()).await, nobody(), "all is well again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_scan_that_takes_long_is_believed_but_not_made_at_every_call() {
+        let (scans, clock) = (Scans::default(), ManualClock::at(Timestamp::from_millis(1)));
+        let deadline = Deadline::within(Duration::from_secs(30));
+        let slow = async || {
+            let scan = async {
+                tokio::time::sleep(TOO_LONG * 2).await;
+                nobody()
+            };
+            scans.run(scan, deadline, &clock).await
+        };
+        for _ in 0..IN_A_ROW {
+            assert_eq!(slow().await, nobody());
+        }
+        assert_eq!(slow().await, Err(DirectoryFault::Unusable(LEFT_OUT.into())));
+    }
+
+    #[test]
+    fn a_spelling_is_usual_if_the_directory_finds_it_by_comparing() {
+        let rule = ("^([0-9]{4})$".to_owned(), "+4687001$1".to_owned());
+        let plan = NumberPlan::new("SE", Matching::Normalised, [rule]).expect("a plan");
+        for (text, expected) in [
+            ("+46701740605", true),
+            ("0701740605", true),
+            ("+46 70 174 06 05", true),
+            ("070.174.06.05", false),
+            ("+46(0)70/1740605", false),
+            ("4711", true),
+        ] {
+            let number = plan.read(text).expect("a number");
+            assert_eq!(
+                is_usual(&plan, "mobile", text, &number, None),
+                expected,
+                "{text}"
+            );
+        }
+    }
 
     #[test]
     fn the_digits_of_every_spelling_are_asked_for() {

@@ -11,12 +11,16 @@ use super::{
     outcome::SearchRefusal,
     question::{Answer, Question},
     server::{Lost, Server},
+    sync::{self, Ended, Word},
 };
 use crate::{clock::Deadline, directory::DirectoryFault, secret::Secret};
 
 /// A server that has not answered a search for this long gets company, even if its share
 /// of the time is longer: searching twice does no harm.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A server to which there is no connection within this time is left for the next one.
+const CONNECT: Duration = Duration::from_secs(3);
 
 /// In the order of the configuration.
 pub(super) struct Servers(pub(super) Vec<Arc<Server>>);
@@ -51,6 +55,17 @@ impl Session {
             }
             Some(refusal) => Err(DirectoryFault::Unusable(refusal.to_string())),
         }
+    }
+
+    /// Asks for what has changed; see [`sync::refresh`].
+    pub(super) async fn synchronise(
+        &self,
+        question: &Question,
+        cookie: Option<Vec<u8>>,
+        patience: Duration,
+        visit: &mut (dyn FnMut(Word) + Send),
+    ) -> Result<Ended, DirectoryFault> {
+        sync::refresh(self.ldap.clone(), question, cookie, patience, visit).await
     }
 }
 
@@ -137,7 +152,7 @@ impl Servers {
         let mut waiting = self.worth_asking()?.into_iter();
         while let Some(place) = waiting.next() {
             let server = &self.0[place];
-            let until = Instant::now() + share(end, waiting.len());
+            let until = Instant::now() + share(end, waiting.len()).min(CONNECT);
             match server.session(until).await {
                 Ok(ldap) => return Ok(Session::on(place, ldap)),
                 Err(lost) => faults = faults.and(server, &lost.to_string()),

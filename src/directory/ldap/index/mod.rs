@@ -12,6 +12,8 @@ use std::{
 
 use crate::phone_number::PhoneNumber;
 
+pub(super) mod live;
+mod mark;
 pub(super) mod refresh;
 #[cfg(test)]
 mod tests;
@@ -98,6 +100,21 @@ impl NumberIndex {
                 numbers: hashes.into(),
                 seen: self.load,
             });
+        }
+    }
+
+    /// The entry is as it was.
+    pub(super) fn saw(&mut self, id: &[u8]) {
+        let known = self.places.get(id).copied();
+        if let Some(entry) = known.and_then(|place| self.entries[place as usize].as_mut()) {
+            entry.seen = self.load;
+        }
+    }
+
+    /// The entry is gone.
+    pub(super) fn forget(&mut self, id: &[u8]) {
+        if let Some(place) = self.places.get(id).copied() {
+            self.remove(place);
         }
     }
 

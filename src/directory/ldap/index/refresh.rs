@@ -1,16 +1,11 @@
 //! Keeps the index like the directory: loads all of it, then asks for what has changed.
 
-use std::{
-    pin::pin,
-    sync::{Arc, Mutex, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use jiff::{ToSpan as _, civil::DateTime};
 use ldap3::Scope;
-use tokio::{sync::Notify, time::sleep};
+use tokio::time::sleep;
 
-use super::NumberIndex;
+use super::{NumberIndex, live::LiveIndex, mark::Mark};
 use crate::{
     clock::{Clock, Deadline, Timestamp},
     directory::{
@@ -20,10 +15,11 @@ use crate::{
             entry::Entry,
             question::{Page, Question},
             servers::{Servers, Session},
-            terms::{Terms, known},
+            sync::{Ended, SYNC_REQUEST, Word},
+            terms::Terms,
         },
     },
-    phone_number::NumberPlan,
+    phone_number::{NumberPlan, PhoneNumber},
 };
 
 /// Entries per page; Active Directory gives no more at once.
@@ -32,71 +28,31 @@ const PAGE: i32 = 1000;
 /// For one page, and for reaching a server at all.
 const PAGE_TIME: Duration = Duration::from_secs(30);
 
-/// Deletions and renamed containers leave no trace that could be asked for.
+/// Deletions and renamed containers leave no trace that every directory could be asked for.
 const FULL_LOAD: Duration = Duration::from_secs(60 * 60);
-
-/// A change can reach this server later than a younger one, and the one that is read last
-/// is not the last one made.
-const OVERLAP: Duration = Duration::from_secs(10);
 
 /// How soon a load that failed is tried again, if changes are asked for less often.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// The index, and how fresh it is.
-#[derive(Default)]
-pub(in super::super) struct LiveIndex {
-    pub(in super::super) numbers: RwLock<NumberIndex>,
-    freshness: Mutex<Freshness>,
-    changed: Notify,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Freshness {
-    /// When the directory was last asked with success.
-    asked: Option<Timestamp>,
-    fault: Option<DirectoryFault>,
-}
-
-impl LiveIndex {
-    /// When what is in the index was last true, and what has gone wrong since.
-    pub(in super::super) fn freshness(&self) -> (Option<Timestamp>, Option<DirectoryFault>) {
-        let freshness = self.lock();
-        (freshness.asked, freshness.fault.clone())
-    }
-
-    /// Waits until it has been loaded.
-    pub(in super::super) async fn loaded(&self) {
-        loop {
-            let mut changed = pin!(self.changed.notified());
-            changed.as_mut().enable();
-            if self.lock().asked.is_some() {
-                return;
-            }
-            changed.await;
-        }
-    }
-
-    fn asked(&self, at: Timestamp) {
-        self.lock().asked = Some(at);
-        self.changed.notify_waiters();
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Freshness> {
-        self.freshness
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Refreshes an index for as long as it is polled.
 pub(in super::super) struct Refresher {
     pub(in super::super) index: Arc<LiveIndex>,
+    pub(in super::super) wanted: Wanted,
     pub(in super::super) servers: Arc<Servers>,
     pub(in super::super) schema: Arc<Schema>,
     pub(in super::super) terms: Arc<Terms>,
     pub(in super::super) plan: Arc<NumberPlan>,
     pub(in super::super) clock: Arc<dyn Clock>,
     pub(in super::super) interval: Duration,
+}
+
+/// Which numbers the index is to know.
+pub(in super::super) enum Wanted {
+    /// All.
+    All,
+    /// Those that are written in a way that no call asks for: true for such an attribute, text
+    /// and number.
+    Unusual(Box<dyn Fn(&str, &str, &PhoneNumber) -> bool + Send + Sync>),
 }
 
 /// Up to where a server's changes have been read.
@@ -106,36 +62,33 @@ struct Followed {
     loaded: Timestamp,
 }
 
-/// A server's own measure of what is newer than what.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Mark {
-    /// Active Directory's, of this one server alone.
-    Usn(u64),
-    /// OpenLDAP's; its time, `YYYYMMDDhhmmss`.
-    Csn(String),
-    /// Everybody's, to the second.
-    ModifyTimestamp(String),
-    /// The service user may read none of them: all is loaded every time.
-    None,
-}
-
 impl Refresher {
     /// Loads, and then follows; never ends.
     pub(in super::super) async fn run(self) {
         let (mut session, mut followed) = (None, None);
         loop {
-            let pause = match self.refresh(&mut session, &mut followed).await {
-                Ok(()) => {
-                    self.note(None);
-                    self.interval
-                }
-                Err(fault) => {
-                    self.note(Some(fault));
-                    session = None;
-                    self.interval.min(RETRY)
-                }
-            };
+            let was_open = session.is_some();
+            let mut outcome = self.refresh(&mut session, &mut followed).await;
+            // Servers close connections on which nobody asks anything.
+            if let (Err(DirectoryFault::Unavailable(_)), true) = (&outcome, was_open) {
+                session = None;
+                outcome = self.refresh(&mut session, &mut followed).await;
+            }
+            if outcome.is_err() {
+                session = None;
+            }
+            let pause = self.pause_after(&outcome);
+            self.note(outcome);
             sleep(pause).await;
+        }
+    }
+
+    fn pause_after(&self, outcome: &Result<Timestamp, DirectoryFault>) -> Duration {
+        match outcome {
+            Ok(_) => self.interval,
+            // Calls can do without, and asking sooner would not change the server's mind.
+            Err(DirectoryFault::Unusable(_)) if !self.wanted.is_all() => self.interval,
+            Err(_) => self.interval.min(RETRY),
         }
     }
 
@@ -143,7 +96,7 @@ impl Refresher {
         &self,
         session: &mut Option<Session>,
         followed: &mut Option<Followed>,
-    ) -> Result<(), DirectoryFault> {
+    ) -> Result<Timestamp, DirectoryFault> {
         let asked = self.clock.now();
         let deadline = Deadline::within(PAGE_TIME);
         let session = match session {
@@ -151,7 +104,10 @@ impl Refresher {
             none => none.insert(self.servers.session(deadline).await?),
         };
         let next = match followed {
-            Some(followed) if asked.since(followed.loaded) < FULL_LOAD => {
+            Some(followed)
+                if session.server == followed.server
+                    && asked.since(followed.loaded) < FULL_LOAD =>
+            {
                 self.follow(session, followed).await?
             }
             _ => None,
@@ -160,47 +116,59 @@ impl Refresher {
             Some(next) => next,
             None => self.load(session).await?,
         });
-        self.index.asked(asked);
-        Ok(())
+        Ok(asked)
     }
 
-    fn note(&self, fault: Option<DirectoryFault>) {
-        let mut freshness = self.index.lock();
-        match (&freshness.fault, &fault) {
-            (None, Some(fault)) => {
-                tracing::error!(base = %self.schema.base, %fault, "the index of numbers cannot be refreshed");
+    fn note(&self, outcome: Result<Timestamp, DirectoryFault>) {
+        let now = outcome.as_ref().err().cloned();
+        let base = &self.schema.base;
+        match (self.index.note(outcome), now) {
+            (None, Some(fault)) if self.wanted.is_all() => {
+                tracing::error!(%base, %fault, "the index of numbers cannot be refreshed");
             }
-            (Some(_), None) => {
-                tracing::warn!(base = %self.schema.base, "the index of numbers is refreshed again");
+            (None, Some(fault @ DirectoryFault::Unusable(_))) => tracing::warn!(
+                %base,
+                %fault,
+                "numbers in unusual spellings cannot be listed: every call from an unknown number \
+                 makes the directory look at all entries (callotp doctor says what to do)"
+            ),
+            (Some(_), None) if self.wanted.is_all() => {
+                tracing::warn!(%base, "the index of numbers is refreshed again");
             }
             _ => {}
         }
-        freshness.fault = fault;
     }
 
     /// Reads every entry that has a number.
     async fn load(&self, session: &Session) -> Result<Followed, DirectoryFault> {
         let started = self.clock.now();
-        let committed = committed_usn(session).await?;
-        let phones = self.terms.phones.iter().cloned();
-        let filter = Filter::Or(phones.map(Filter::Present).collect());
-        self.write(NumberIndex::begin_load);
-        let newest = self.read_all(session, filter).await?;
-        self.write(NumberIndex::end_load);
+        let about = Question::about_the_server();
+        let root = session.ask(&about, Deadline::within(PAGE_TIME)).await?;
+        let root = root.entries.into_iter().next().unwrap_or_default();
+        let synchronised = match self.can_synchronise(&root) {
+            true => self.synchronise(session, None).await?,
+            false => None,
+        };
+        let mark = match synchronised {
+            Some(mark) => mark,
+            None => {
+                self.index.write(NumberIndex::begin_load);
+                let newest = self.read_all(session, self.has_number()).await?;
+                self.index.write(NumberIndex::end_load);
+                // What changed while we read may be older than the newest that we saw.
+                let took = self.clock.now().since(started);
+                Mark::committed(&root).unwrap_or_else(|| newest.earlier(took))
+            }
+        };
         let took = self.clock.now().since(started);
-        let size = self.size();
+        let size = self.index.size();
         tracing::info!(
             base = %self.schema.base,
             entries = size.entries,
             numbers = size.numbers,
             milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            "the index of numbers is loaded"
+            "{}", self.wanted.loaded()
         );
-        // What changed while we read may be older than the newest that we saw.
-        let mark = match committed {
-            Some(usn) => Mark::Usn(usn),
-            None => newest.earlier(took),
-        };
         Ok(Followed {
             server: session.server,
             mark,
@@ -214,58 +182,90 @@ impl Refresher {
         session: &Session,
         followed: &Followed,
     ) -> Result<Option<Followed>, DirectoryFault> {
-        let (filter, next) = match &followed.mark {
-            // Another server counts otherwise, and one that was restored counts anew.
-            Mark::Usn(mark) => match committed_usn(session).await? {
-                Some(now) if session.server == followed.server && now >= *mark => {
-                    let since = (mark + 1).to_string();
-                    (
-                        Filter::AtLeast(known("uSNChanged"), since.into()),
-                        Mark::Usn(now),
-                    )
-                }
-                _ => return Ok(None),
+        let mark = match &followed.mark {
+            Mark::Cookie(cookie) => match self.synchronise(session, Some(cookie.clone())).await? {
+                Some(mark) => mark,
+                None => return Ok(None),
             },
-            Mark::Csn(mark) => {
-                let since = format!("{}.000000Z#000000#000#000000", earlier(mark, OVERLAP));
-                (
-                    Filter::AtLeast(known("entryCSN"), since.into()),
-                    followed.mark.clone(),
-                )
-            }
-            Mark::ModifyTimestamp(mark) => {
-                let since = format!("{}Z", earlier(mark, OVERLAP));
-                (
-                    Filter::AtLeast(known("modifyTimestamp"), since.into()),
-                    followed.mark.clone(),
-                )
+            Mark::Usn(before) => {
+                let about = Question::about_the_server();
+                let root = session.ask(&about, Deadline::within(PAGE_TIME)).await?;
+                let now = root.entries.first().and_then(Mark::committed);
+                match now {
+                    // One that was restored counts anew.
+                    Some(Mark::Usn(now)) if now < *before => return Ok(None),
+                    None => return Ok(None),
+                    Some(now) => {
+                        self.read_changes(session, &followed.mark).await?;
+                        now
+                    }
+                }
             }
             Mark::None => return Ok(None),
+            mark => {
+                let newest = self.read_changes(session, mark).await?;
+                mark.clone().newer(newest)
+            }
         };
-        let newest = self.read_all(session, filter).await?;
         Ok(Some(Followed {
             server: session.server,
-            mark: next.newer(newest),
+            mark,
             loaded: followed.loaded,
         }))
     }
 
+    async fn read_changes(&self, session: &Session, mark: &Mark) -> Result<Mark, DirectoryFault> {
+        match mark.since() {
+            Some(changed) => self.read_all(session, changed).await,
+            None => Ok(Mark::None),
+        }
+    }
+
+    /// True if the server says what has changed by itself, and calls entries by what we call
+    /// users by.
+    fn can_synchronise(&self, root: &Entry) -> bool {
+        let mut controls = root.texts("supportedControl");
+        self.schema
+            .user_id_attribute
+            .eq_ignore_ascii_case("entryUUID")
+            && controls.any(|control| control == SYNC_REQUEST)
+    }
+
+    /// Reads all, or what has changed since the cookie; `None` if the server refuses that.
+    async fn synchronise(
+        &self,
+        session: &Session,
+        cookie: Option<Vec<u8>>,
+    ) -> Result<Option<Mark>, DirectoryFault> {
+        self.index.write(NumberIndex::begin_load);
+        let question = self.question(self.has_number());
+        let mut file = |word| self.file(word);
+        let ended = session.synchronise(&question, cookie, PAGE_TIME, &mut file);
+        match ended.await? {
+            Ended::Synchronised(cookie) => Ok(Some(Mark::Cookie(cookie))),
+            Ended::Refused(reason) => {
+                tracing::debug!(base = %self.schema.base, %reason, "content synchronisation is refused");
+                Ok(None)
+            }
+        }
+    }
+
+    fn file(&self, word: Word) {
+        match word {
+            Word::Is(uuid, entry) => {
+                let numbers = self.numbers(&entry);
+                self.index
+                    .write(|index| index.put(uuid.as_bytes(), &entry.dn, &numbers));
+            }
+            Word::Unchanged(uuid) => self.index.write(|index| index.saw(uuid.as_bytes())),
+            Word::Gone(uuid) => self.index.write(|index| index.forget(uuid.as_bytes())),
+            Word::AllNamed => self.index.write(NumberIndex::end_load),
+        }
+    }
+
     /// Puts all entries that match into the index; the newest mark among them.
     async fn read_all(&self, session: &Session, filter: Filter) -> Result<Mark, DirectoryFault> {
-        let mut attributes = vec![self.schema.user_id_attribute.clone()];
-        attributes.extend(self.schema.phone_attributes.iter().cloned());
-        attributes.extend(["entryCSN".into(), "modifyTimestamp".into()]);
-        let mut question = Question {
-            base: self.schema.base.clone(),
-            scope: Scope::Subtree,
-            filter: filter.to_string().into(),
-            attributes: attributes.into(),
-            keep: Arc::new(|_| true),
-            enough: usize::MAX,
-            page: None,
-            slow: true,
-            may_be_gone: false,
-        };
+        let mut question = self.question(filter);
         let mut newest = Mark::None;
         let mut cookie = Vec::new();
         loop {
@@ -282,114 +282,72 @@ impl Refresher {
         }
     }
 
+    fn has_number(&self) -> Filter {
+        let phones = self.terms.phones.iter().cloned();
+        Filter::Or(phones.map(Filter::Present).collect())
+    }
+
+    fn question(&self, filter: Filter) -> Question {
+        let mut attributes = vec![self.schema.user_id_attribute.clone()];
+        attributes.extend(self.schema.phone_attributes.iter().cloned());
+        attributes.extend(["entryCSN".into(), "modifyTimestamp".into()]);
+        Question {
+            base: self.schema.base.clone(),
+            scope: Scope::Subtree,
+            filter: filter.to_string().into(),
+            attributes: attributes.into(),
+            keep: Arc::new(|_| true),
+            enough: usize::MAX,
+            page: None,
+            slow: true,
+            may_be_gone: false,
+        }
+    }
+
     fn put(&self, entries: &[Entry]) {
         // Reading numbers takes longer than filing them; calls go on meanwhile.
         let read: Vec<_> = entries
             .iter()
             .filter_map(|entry| {
                 let id = entry.values(&self.schema.user_id_attribute).next()?;
-                let texts = entry.numbers(&self.schema);
-                let numbers: Vec<_> = texts.filter_map(|text| self.plan.read(text).ok()).collect();
-                Some((id, &*entry.dn, numbers))
+                Some((id, &*entry.dn, self.numbers(entry)))
             })
             .collect();
-        self.write(|index| {
+        self.index.write(|index| {
             for (id, dn, numbers) in read {
                 index.put(id, dn, &numbers);
             }
         });
     }
 
-    fn write<T>(&self, change: impl FnOnce(&mut NumberIndex) -> T) -> T {
-        let mut index = self
-            .index
-            .numbers
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        change(&mut index)
-    }
-
-    fn size(&self) -> super::Size {
-        let index = self.index.numbers.read();
-        index.unwrap_or_else(PoisonError::into_inner).size()
+    fn numbers(&self, entry: &Entry) -> Vec<PhoneNumber> {
+        let phones = self.schema.phone_attributes.iter();
+        let written = phones.flat_map(|phone| entry.texts(phone).map(move |text| (phone, text)));
+        written
+            .filter_map(|(phone, text)| {
+                let number = self.plan.read(text).ok()?;
+                self.wanted.wants(phone, text, &number).then_some(number)
+            })
+            .collect()
     }
 }
 
-/// Active Directory's count of changes on this server; other directories have none.
-async fn committed_usn(session: &Session) -> Result<Option<u64>, DirectoryFault> {
-    let deadline = Deadline::within(PAGE_TIME);
-    let answer = session.ask(&Question::about_the_server(), deadline).await?;
-    let root = answer.entries.first();
-    Ok(root.and_then(|root| root.texts("highestCommittedUSN").next()?.parse().ok()))
-}
-
-impl Mark {
-    fn of(entry: &Entry) -> Self {
-        let time = |attribute| {
-            let digits = entry.texts(attribute).next()?.get(..14)?;
-            let is_time = digits.bytes().all(|byte| byte.is_ascii_digit());
-            is_time.then(|| digits.to_owned())
-        };
-        match (time("entryCSN"), time("modifyTimestamp")) {
-            (Some(time), _) => Self::Csn(time),
-            (None, Some(time)) => Self::ModifyTimestamp(time),
-            (None, None) => Self::None,
-        }
+impl Wanted {
+    fn is_all(&self) -> bool {
+        matches!(self, Self::All)
     }
 
-    fn newer(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Csn(a), Self::Csn(b)) => Self::Csn(a.max(b)),
-            (Self::ModifyTimestamp(a), Self::ModifyTimestamp(b)) => Self::ModifyTimestamp(a.max(b)),
-            (mark, Self::None) | (Self::None, mark) => mark,
-            // One entry has a CSN and another not: the time is what they share.
-            (Self::Csn(a) | Self::ModifyTimestamp(a), Self::Csn(b) | Self::ModifyTimestamp(b)) => {
-                Self::ModifyTimestamp(a.max(b))
-            }
-            // A server that counts is asked for its count, not for times.
-            (Self::Usn(usn), _) | (_, Self::Usn(usn)) => Self::Usn(usn),
-        }
-    }
-
-    fn earlier(self, by: Duration) -> Self {
+    fn wants(&self, attribute: &str, text: &str, number: &PhoneNumber) -> bool {
         match self {
-            Self::Csn(time) => Self::Csn(earlier(&time, by)),
-            Self::ModifyTimestamp(time) => Self::ModifyTimestamp(earlier(&time, by)),
-            other => other,
+            Self::All => true,
+            Self::Unusual(is_unusual) => is_unusual(attribute, text, number),
         }
     }
-}
 
-/// `YYYYMMDDhhmmss`, that much earlier. What is no time stays as it is.
-fn earlier(time: &str, by: Duration) -> String {
-    const FORMAT: &str = "%Y%m%d%H%M%S";
-    let seconds = i64::try_from(by.as_secs()).unwrap_or_default() + 1;
-    DateTime::strptime(FORMAT, time)
-        .and_then(|time| time.checked_sub(seconds.seconds()))
-        .map_or_else(
-            |_| time.to_owned(),
-            |time| time.strftime(FORMAT).to_string(),
-        )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mark_goes_back_across_midnight_and_new_year() {
-        let mark = Mark::Csn("20270101000003".into());
-        let back = mark.earlier(Duration::from_secs(9));
-        assert_eq!(back, Mark::Csn("20261231235953".into()));
-        assert_eq!(earlier("no time", OVERLAP), "no time");
-    }
-
-    #[test]
-    fn the_newest_mark_counts() {
-        let csn = |time: &str| Mark::Csn(time.into());
-        let newest = Mark::None.newer(csn("1")).newer(csn("3")).newer(csn("2"));
-        assert_eq!(newest, csn("3"));
-        let mixed = newest.newer(Mark::ModifyTimestamp("2".into()));
-        assert_eq!(mixed, Mark::ModifyTimestamp("3".into()));
+    fn loaded(&self) -> &'static str {
+        match self {
+            Self::All => "the index of numbers is loaded",
+            Self::Unusual(_) => "numbers in unusual spellings are listed",
+        }
     }
 }

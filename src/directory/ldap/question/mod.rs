@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use ldap3::{
-    Ldap, LdapError, LdapResult, Scope, SearchOptions, SearchStream,
+    Ldap, LdapError, LdapResult, ResultEntry, Scope, SearchOptions, SearchStream,
     controls::{PagedResults, RawControl},
 };
 
@@ -94,7 +94,7 @@ impl Question {
         let mut running = Running::of(stream);
         let mut entries = Vec::new();
         while entries.len() < self.enough {
-            match running.stream.next().await {
+            match running.next().await {
                 Ok(Some(result)) => entries.extend(Entry::read(result).filter(|e| (self.keep)(e))),
                 Ok(None) => return Ok(Answer::complete(entries, &running.end().await)),
                 Err(_) => return Err(Broken),
@@ -110,20 +110,26 @@ impl Question {
 
 /// A search that gives its message id back, however it ends. (The library's own
 /// `search()` keeps one for good with every call.)
-struct Running {
+pub(super) struct Running {
     stream: SearchStream<'static, Box<str>, Arc<[Box<str>]>>,
     over: bool,
 }
 
 impl Running {
-    fn of(stream: SearchStream<'static, Box<str>, Arc<[Box<str>]>>) -> Self {
+    pub(super) fn of(stream: SearchStream<'static, Box<str>, Arc<[Box<str>]>>) -> Self {
         Self {
             stream,
             over: false,
         }
     }
 
-    async fn end(&mut self) -> LdapResult {
+    /// The next message; `None` once all have come.
+    pub(super) async fn next(&mut self) -> Result<Option<ResultEntry>, LdapError> {
+        self.stream.next().await
+    }
+
+    /// What the server said at the end.
+    pub(super) async fn end(&mut self) -> LdapResult {
         self.over = true;
         self.stream.finish().await
     }
@@ -170,3 +176,6 @@ fn cookie(end: &LdapResult) -> Option<Vec<u8>> {
     parts.next().ok()??;
     Some(parts.next().ok()??.content.to_vec())
 }
+
+#[cfg(test)]
+mod tests;
