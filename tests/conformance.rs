@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -12,9 +13,10 @@ use callotp_conformance::{
     report::Report,
     run,
     secret::{Number, Secret},
-    selection::{Rate, Selection},
+    selection::{DirectorySwitch, Rate, Selection},
     target::{Auth, BaseUrl, ClientCertificate, OtherTenant, Target, Validate},
 };
+use callotp_mock::{ldap::Directory, people::Person};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use tempfile::TempDir;
 
@@ -44,27 +46,28 @@ impl Serving {
     }
 
     /// The same, with clients known by something else than Basic, and files beside it.
-    fn with_client(
-        setting: &Setting,
-        client: Option<&str>,
-        files: impl FnOnce(&std::path::Path),
-    ) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let write = |name: &str, text: &str| {
-            fs::write(folder.path().join(name), text).expect("a written file");
-        };
-        write("people.ldif", &setting.people);
-        write("others.ldif", OTHERS);
+    fn with_client(setting: &Setting, client: Option<&str>, files: impl FnOnce(&Path)) -> Self {
         let basic = format!(
             "basic = {{ username = \"pbx\", password_hash = \"{}\" }}",
             stage::HASH
         );
         let toml = setting.toml();
         assert!(toml.contains(&basic), "{toml}");
-        write(
-            "callotp.toml",
-            &toml.replace(&basic, client.unwrap_or(&basic)),
-        );
+        let toml = toml.replace(&basic, client.unwrap_or(&basic));
+        Self::configured(&toml, |folder| {
+            fs::write(folder.join("people.ldif"), &setting.people).expect("a written file");
+            files(folder);
+        })
+    }
+
+    /// The same, with this configuration.
+    fn configured(toml: &str, files: impl FnOnce(&Path)) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| {
+            fs::write(folder.path().join(name), text).expect("a written file");
+        };
+        write("others.ldif", OTHERS);
+        write("callotp.toml", toml);
         files(folder.path());
         let mut child = Command::new(env!("CARGO_BIN_EXE_callotp"))
             .args(["serve", "--config"])
@@ -151,15 +154,18 @@ fn two_tenants(server: &str) -> Setting {
     setting
 }
 
-async fn judged(target: &Target) -> Report {
-    let selection = Selection {
+fn everything() -> Selection {
+    Selection {
         strict: true,
         rate: Rate::UNLIMITED,
         max_otp: 200,
         allow: [Consent::Authfail].into(),
         ..Selection::default()
-    };
-    run(target, &selection).await
+    }
+}
+
+async fn judged(target: &Target) -> Report {
+    run(target, &everything()).await
 }
 
 #[track_caller]
@@ -245,6 +251,113 @@ async fn the_whole_hardened_profile_holds_over_http_with_bearer() {
         &report,
         &["method.allow", "tls.version", "tls.chain", "backend.down"],
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_whole_hardened_profile_holds_over_https_with_bearer() {
+    let ours = Authority::new("ours");
+    let key = SigningKey::new("es", jsonwebtoken::Algorithm::ES256);
+    let issuer = IssuerServer::start(&[&key]).await;
+    let client = format!("bearer = {}", issuer.bearer());
+    let serving = Serving::with_client(&two_tenants(TLS), Some(&client), |folder| {
+        ours.issue(&Wish::server()).write(folder, "server");
+    });
+    let lasting = serde_json::json!({ "iat": 1_700_000_000_u64, "exp": 4_000_000_000_u64 });
+    let mut target = over_tls(&serving, &ours);
+    target.auth = Auth::Bearer(Secret::new(key.token(&issuer.name(), &lasting)));
+    let report = judged(&target).await;
+    flawless(&report, &["method.allow", "backend.down"]);
+}
+
+/// A directory on a real socket that is there while a file is not; another file says
+/// that it is gone.
+struct Switched {
+    task: tokio::task::JoinHandle<()>,
+    address: std::net::SocketAddr,
+    folder: TempDir,
+}
+
+impl Drop for Switched {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Switched {
+    async fn start() -> Self {
+        let directory = Self::directory(([127, 0, 0, 1], 0).into()).await;
+        let address = directory.ldap_address();
+        let folder = tempfile::tempdir().expect("a folder");
+        let (wanted, gone) = (folder.path().join("off"), folder.path().join("gone"));
+        let task = tokio::spawn(async move {
+            let mut directory = Some(directory);
+            loop {
+                match (wanted.exists(), directory.is_some()) {
+                    (true, true) => {
+                        directory = None;
+                        fs::write(&gone, "").expect("a written file");
+                    }
+                    (false, false) => directory = Some(Self::directory(address).await),
+                    _ => tokio::time::sleep(Duration::from_millis(5)).await,
+                }
+            }
+        });
+        Self {
+            task,
+            address,
+            folder,
+        }
+    }
+
+    async fn directory(address: std::net::SocketAddr) -> Directory {
+        let people = [
+            Person::new("Ada", "ada", "correct horse", &[stage::ADA]),
+            Person::new("Bo", "Bo", "battery staple", &["070-174 06 06"]),
+        ];
+        Directory::builder()
+            .suffix("dc=example,dc=org")
+            .people(people)
+            .listen(address)
+            .start()
+            .await
+            .expect("a free port on loopback")
+    }
+
+    fn switch(&self) -> DirectorySwitch {
+        let path = |name: &str| self.folder.path().join(name).display().to_string();
+        let (off, gone) = (path("off"), path("gone"));
+        DirectorySwitch {
+            off: format!("touch '{off}'; while [ ! -e '{gone}' ]; do sleep 0.01; done"),
+            on: format!("rm '{off}'"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_whole_hardened_profile_holds_with_a_directory_that_is_switched_off() {
+    for lookup in ["search", "index"] {
+        let switched = Switched::start().await;
+        let file = "kind = \"ldif\"\npath = \"people.ldif\"\n";
+        let url = format!(
+            "kind = \"ldap\"\nurls = [\"ldap://{}\"]\nlookup = \"{lookup}\"\n",
+            switched.address
+        );
+        let toml = two_tenants("").toml();
+        assert!(toml.contains(file), "{toml}");
+        let serving = Serving::configured(&toml.replacen(file, &url, 1), |_| {});
+        let golden = Selection {
+            only: vec!["golden.ok".to_owned()],
+            ..everything()
+        };
+        // An index is loaded after the program listens.
+        while run(&serving.target(), &golden).await.summary.exit != 0 {}
+        let selection = Selection {
+            directory: Some(switched.switch()),
+            ..everything()
+        };
+        let report = run(&serving.target(), &selection).await;
+        flawless(&report, &["method.allow", "tls.version", "tls.chain"]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

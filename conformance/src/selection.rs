@@ -58,6 +58,16 @@ impl std::str::FromStr for Rate {
     }
 }
 
+/// Shell commands that make the target's directory unreachable, and reachable again. They
+/// are given by the person who runs the suite and never by a file that is passed around.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectorySwitch {
+    /// Switches it off, and ends when it is off.
+    pub off: String,
+    /// Switches it on again.
+    pub on: String,
+}
+
 /// What to run, and how.
 #[derive(Clone)]
 pub struct Selection {
@@ -81,6 +91,8 @@ pub struct Selection {
     pub allow: BTreeSet<Consent>,
     /// How long a slow request is watched; shorter in a rehearsal.
     pub patience: Duration,
+    /// How the target's directory is switched off and on; without it, nobody does.
+    pub directory: Option<DirectorySwitch>,
     /// Against an endpoint that stands in for the target: nobody needs to be spared.
     pub rehearsal: bool,
 }
@@ -98,6 +110,7 @@ impl Default for Selection {
             timeout: Duration::from_secs(5),
             allow: BTreeSet::new(),
             patience: Duration::from_secs(15),
+            directory: None,
             rehearsal: false,
         }
     }

@@ -1,5 +1,6 @@
 //! Sentences about the suite as a program and as a library, on real sockets.
 
+mod backend;
 mod program;
 mod stranger;
 mod verdicts;

@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use callotp_conformance::{
     catalogue::Profile,
     clock::Origin,
-    report::{Report, Style},
+    report::{Report, Sink, Style},
     run_watched,
     secret::{Number, Secret},
     selection::{Rate, Selection},
@@ -24,7 +24,7 @@ const LOGIN: &str = "l0gin%sekret=22";
 const NUMBER: &str = "+46701740605";
 const OTP: &str = "904417";
 
-fn target(port: u16) -> Target {
+pub(super) fn target(port: u16) -> Target {
     Target {
         url: BaseUrl {
             tls: false,
@@ -117,8 +117,24 @@ fn forms(report: &Report) -> String {
         report.html(),
         report.markdown(),
         report.terminal(style),
+        lines(report),
     ]
     .join("\n")
+}
+
+/// The report that grows a line at a time, as it stands in its file at the end.
+fn lines(report: &Report) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("report.ndjson");
+    let sink: Sink = format!("ndjson={}", path.display())
+        .parse()
+        .expect("a sink");
+    sink.prepare().expect("an empty file");
+    for clause in &report.clauses {
+        sink.judged(clause).expect("a line");
+    }
+    sink.finish(report).expect("the last line");
+    std::fs::read_to_string(path).expect("the lines")
 }
 
 fn good() -> Vec<u8> {

@@ -11,7 +11,10 @@ use crate::{
 
 /// Enters what the caller heard of a call.
 pub(crate) fn report(journal: &Journal, number: u64, heard: &str) -> Result<Arc<Call>, Found> {
-    let digits = digits(heard);
+    let digits = match is_number(heard) {
+        true => heard.trim().to_owned(),
+        false => digits(heard),
+    };
     let amended = journal.amend(number, |call| {
         let speech = [
             &caller::CHECKS_STATUS,
@@ -47,6 +50,42 @@ pub(crate) fn digits(heard: &str) -> String {
     }
     digits
 }
+
+/// Is it a number in words, `fifty three thousand`, and not digits one by one? So sounds a
+/// code that was spoken as a number.
+pub(crate) fn is_number(heard: &str) -> bool {
+    let words = heard.split(|c: char| !c.is_alphanumeric());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let among = |known: &[&str], word: &str| known.iter().any(|one| one.eq_ignore_ascii_case(word));
+    words.iter().any(|word| among(&BEYOND_NINE, word))
+        && words
+            .iter()
+            .all(|word| among(&BEYOND_NINE, word) || among(&WORDS, word) || among(&["and"], word))
+}
+
+const BEYOND_NINE: [&str; 21] = [
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+    "thirty",
+    "forty",
+    "fifty",
+    "sixty",
+    "seventy",
+    "eighty",
+    "ninety",
+    "hundred",
+    "thousand",
+    "million",
+];
 
 const WORDS: [&str; 10] = [
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
@@ -143,6 +182,15 @@ mod tests {
             Some(caller::CHECKS_STATUS.id)
         );
         assert_eq!(clause(Spoken::Nothing, Some(200), ""), None);
+    }
+
+    #[test]
+    fn a_code_spoken_as_a_number_is_told_from_its_digits() {
+        assert!(is_number("fifty three thousand two hundred and nineteen"));
+        assert!(is_number("Fifty-three thousand\n"));
+        for digits in ["five three two one nine", "053219", "", "and", "ten calls"] {
+            assert!(!is_number(digits), "{digits}");
+        }
     }
 
     proptest! {

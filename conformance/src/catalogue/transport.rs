@@ -108,7 +108,7 @@ pub(super) const CLAUSES: &[Clause] = &[
         consent: None,
         text: "with the directory unreachable there is no OTP, and an answer within 3 s",
         source: "GETOTP L17",
-        sent: "the golden request while the directory is down; only where the suite controls the directory",
+        sent: "the golden request, three times, between the commands of --directory-off and --directory-on; only where these are given",
         remedy: "refuse quickly when the directory does not answer",
     },
 ];

@@ -24,7 +24,15 @@ pub(super) async fn required(session: &mut Session<'_>) -> Finding {
         }
     };
     let rule = Rule::no_otp("credentials are checked only when they are sent");
-    refused(session, vec![request], rule).await
+    let finding = refused(session, vec![request], rule).await;
+    if finding.found != Found::Held {
+        return finding;
+    }
+    let bare = |request: Request| request.without(contract::AUTHORIZATION_HEADER);
+    let likely = "getOTP asks for credentials, and validate does not";
+    super::validate::got_in(session, bare, likely)
+        .await
+        .unwrap_or(finding)
 }
 
 pub(super) async fn wrong(session: &mut Session<'_>) -> Finding {
@@ -51,12 +59,24 @@ pub(super) async fn wrong(session: &mut Session<'_>) -> Finding {
 }
 
 fn wrong_basic(username: &Secret, password: &Secret) -> Vec<Text> {
+    let (name, right) = (username.expose(), password.expose());
+    // Up to its last colon when it has one: a colon ends the name, not the password
+    // (RFC 7617 section 2).
+    let end = right
+        .rfind(':')
+        .or(right.char_indices().next_back().map(|last| last.0));
+    let cut = &right[..end.unwrap_or_default()];
     vec![
-        basic(username.expose(), WRONG),
-        basic(WRONG, password.expose()),
+        basic(name, WRONG),
+        basic(WRONG, right),
         // What is no base64 at all, and what is base64 and has no colon in it.
         Text::new("Basic %%%"),
         Text::new(format!("Basic {}", STANDARD.encode(WRONG))),
+        basic(name, ""),
+        basic("", ""),
+        basic(name, cut),
+        // A scheme nobody knows, with what would be right under its own.
+        basic(name, right).replaced_start("Basic", "X-Callotp-Conformance"),
     ]
 }
 
@@ -67,6 +87,7 @@ fn wrong_bearer(token: &Secret) -> Vec<Text> {
         Text::new(format!("Bearer {WRONG}")),
         Text::new("Bearer ").secret("CALLOTP_TOKEN", cut),
         Text::new("Bearer"),
+        Text::new("X-Callotp-Conformance ").secret("CALLOTP_TOKEN", token.expose()),
     ]
 }
 

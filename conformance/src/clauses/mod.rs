@@ -1,6 +1,7 @@
 //! How each clause is judged, one file per section of the contract.
 
 mod authentication;
+mod backend;
 mod body;
 mod golden;
 mod headers;
@@ -69,6 +70,7 @@ pub(crate) async fn judge(clause: &'static Clause, session: &mut Session<'_>) ->
         "http.keep-alive" => http::keep_alive(session).await,
         "http.chunked-request" => http::chunked_request(session).await,
         "http.expect-continue" => http::expect_continue(session).await,
+        "backend.down" => backend::down(session).await,
         "latency" => http::latency(session).await,
         "limits.big-body" => limits::big_body(session).await,
         "limits.slow-body" => limits::slow_body(session).await,
@@ -100,7 +102,9 @@ pub(crate) fn not_applicable(
     }
     let group = clause.id.split('.').next().unwrap_or_default();
     let why = match (group, clause.id) {
-        ("backend", _) => "the suite does not control the directory",
+        ("backend", _) if selection.directory.is_none() => {
+            "the suite does not control the directory; --directory-off and --directory-on let it"
+        }
         ("tls", _) if !target.url.tls => "the target speaks plain HTTP",
         ("auth", _) if matches!(target.auth, Auth::Network) => {
             "the target knows its clients by their network"
@@ -127,6 +131,8 @@ pub(crate) fn turn(clause: &Clause) -> u8 {
         "auth.wrong" => 4,
         "latency" | "refuse.no-otp" | "refuse.status" => 5,
         id if id.starts_with("otp.") => 5,
+        // Whatever comes after may find the directory still off.
+        "backend.down" => 6,
         _ => 0,
     }
 }

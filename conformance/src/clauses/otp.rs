@@ -8,6 +8,8 @@ use crate::{contract, runner::Session, secret::Otp, verdict::Finding};
 const FOR_FRESH: usize = 5;
 /// How many OTPs it takes to say that they follow a pattern.
 const FOR_PATTERN: usize = 12;
+/// How many characters that change an OTP needs.
+const FREE: usize = contract::OTP_MIN_DIGITS;
 
 pub(super) async fn shape(session: &mut Session<'_>) -> Finding {
     const EXPECTED: &str = "digits, at least 6 of them";
@@ -128,13 +130,25 @@ fn pattern(otps: &[Otp]) -> Option<&'static str> {
             return Some("each close to the one before");
         }
     }
+    fixed(otps).then_some("the same character at one place in all of them")
+}
+
+/// Do all begin, end or go on alike in a place, and too few places are left to guess? A
+/// separator or a prefix in front of six free characters takes nothing away, and a
+/// leading zero that a target puts in front of five is still no sequence.
+fn fixed(otps: &[Otp]) -> bool {
     let length = otps.iter().map(Otp::len).min().unwrap_or_default();
-    let constant = (0..length).any(|at| {
-        let digit = |otp: &Otp| otp.expose().chars().nth(at);
-        otps.iter()
-            .all(|otp| digit(otp) == otps.first().and_then(digit))
-    });
-    constant.then_some("the same character at one place in all of them")
+    let at = |otp: &Otp, place| otp.expose().chars().nth(place);
+    let first = otps.first();
+    let alike = |place: &usize| {
+        let expected = first.and_then(|otp| at(otp, *place));
+        otps.iter().all(|otp| at(otp, *place) == expected)
+    };
+    let places: Vec<usize> = (0..length).filter(alike).collect();
+    let only_zero_in_front = places == [0] && first.and_then(|otp| at(otp, 0)) == Some('0');
+    let free = length - places.len();
+    let enough = if only_zero_in_front { FREE - 1 } else { FREE };
+    !places.is_empty() && free < enough
 }
 
 /// Calls until there are `count` OTPs to look at.

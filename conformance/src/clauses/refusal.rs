@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     contract,
-    exchange::{Answer, Exchange, Trouble},
-    runner::{Rule, Session, refused},
+    exchange::{Answer, Trouble},
+    runner::{Refusal, Rule, Session, refused},
     secret::Number,
     target::Auth,
     verdict::{Finding, Found},
@@ -17,15 +17,16 @@ pub(super) async fn no_otp(session: &mut Session<'_>) -> Finding {
         return finding.expecting(EXPECTED);
     }
     let refusals = answers(session);
-    let leak = refusals
-        .iter()
-        .find(|(_, answer, _)| answer.status() != contract::ISSUED && answer.any_otp().is_some());
+    let leak = refusals.iter().find(|(_, answer, refusal)| {
+        let issued = answer.status() == contract::ISSUED;
+        !issued && (answer.any_otp().is_some() || refusal.carries_live)
+    });
     let finding = match leak {
-        Some((clause, answer, exchange)) => {
+        Some((clause, answer, refusal)) => {
             Finding::broken(format!("{} with an OTP, to {clause}", answer.status()))
                 .answered([format!("{} with an OTP", answer.status())])
                 .likely("the body is built before the decision is made")
-                .with(exchange)
+                .with(&refusal.exchange)
         }
         None => Finding::held(format!("none in {} refusals", refusals.len())),
     };
@@ -40,10 +41,10 @@ pub(super) async fn status(session: &mut Session<'_>) -> Finding {
     let mut others: BTreeMap<u16, BTreeSet<&'static str>> = BTreeMap::new();
     let mut example = None;
     let refusals = answers(session);
-    for (clause, answer, exchange) in &refusals {
+    for (clause, answer, refusal) in &refusals {
         if answer.status() != contract::REFUSED {
             others.entry(answer.status()).or_default().insert(clause);
-            example.get_or_insert_with(|| exchange.clone());
+            example.get_or_insert_with(|| refusal.exchange.clone());
         }
     }
     let finding = match example {
@@ -74,32 +75,30 @@ pub(super) async fn uniform(session: &mut Session<'_>) -> Finding {
     {
         return Finding::untested(why).expecting(EXPECTED);
     }
-    // The same before and after: what differs between these two changes by itself, a
-    // clock included.
-    let first = session.send_patiently(&unknown).await;
-    let other = session.send_patiently(&withheld).await;
-    let second = session.send_patiently(&unknown).await;
-    let (first, second) = match (&first.result, &second.result) {
-        (Ok(first), Ok(second)) => (first, second),
-        (Err(trouble), _) | (_, Err(trouble)) => {
-            return unanswered(trouble).expecting(EXPECTED).with(&first);
+    // What differs among answers to one number changes by itself, a clock included. Asked
+    // in an order that no pair of servers behind a balancer follows by turns.
+    let (mut of_unknown, mut of_withheld) = (Vec::new(), Vec::new());
+    let mut shown = None;
+    for is_withheld in ORDER {
+        let request = if is_withheld { &withheld } else { &unknown };
+        let exchange = session.send_patiently(request).await;
+        match &exchange.result {
+            Err(trouble) => return unanswered(trouble).expecting(EXPECTED).with(&exchange),
+            Ok(answer) if answer.any_otp().is_some() => {
+                return Finding::broken("one of them got an OTP")
+                    .expecting(EXPECTED)
+                    .with(&exchange);
+            }
+            Ok(answer) if is_withheld => of_withheld.push(answer.clone()),
+            Ok(answer) => of_unknown.push(answer.clone()),
         }
-    };
-    let third = match &other.result {
-        Ok(answer) => answer,
-        Err(trouble) => return unanswered(trouble).expecting(EXPECTED).with(&other),
-    };
-    if [first, second, third]
-        .into_iter()
-        .any(|answer| answer.any_otp().is_some())
-    {
-        return Finding::broken("one of them got an OTP")
-            .expecting(EXPECTED)
-            .with(&other);
+        if is_withheld {
+            shown = Some(exchange);
+        }
     }
     let finding = match (
-        difference(first, second, third),
-        repeats(session, &[first, third]),
+        difference(&of_unknown, &of_withheld),
+        repeats(session, of_unknown.iter().chain(&of_withheld)),
     ) {
         (Some(name), _) => Finding::broken(format!("they differ in: {name}"))
             .answered(["different".to_owned()])
@@ -109,8 +108,15 @@ pub(super) async fn uniform(session: &mut Session<'_>) -> Finding {
             .likely("the request is echoed"),
         (None, None) => Finding::held("they look alike"),
     };
-    finding.expecting(EXPECTED).with(&other).provisional()
+    let finding = match &shown {
+        Some(exchange) => finding.with(exchange),
+        None => finding,
+    };
+    finding.expecting(EXPECTED).provisional()
 }
+
+/// Which of the two numbers is asked for in turn: is it the withheld one?
+const ORDER: [bool; 8] = [false, false, true, false, true, true, false, true];
 
 fn unanswered(trouble: &Trouble) -> Finding {
     match trouble {
@@ -122,20 +128,28 @@ fn unanswered(trouble: &Trouble) -> Finding {
     }
 }
 
-/// Where the third answer differs from the first two in what those have in common.
-fn difference(first: &Answer, second: &Answer, third: &Answer) -> Option<String> {
-    let as_map = |answer: &Answer| answer.features().into_iter().collect::<BTreeMap<_, _>>();
-    let (first, second, third) = (as_map(first), as_map(second), as_map(third));
-    let names: BTreeSet<&String> = first
-        .keys()
-        .chain(second.keys())
-        .chain(third.keys())
+/// Where the answers to one number differ from those to the other, in what is the same
+/// in all answers to one of them.
+fn difference(of_unknown: &[Answer], of_withheld: &[Answer]) -> Option<String> {
+    let features = |answers: &[Answer]| -> Vec<BTreeMap<String, String>> {
+        let each = answers.iter().map(Answer::features);
+        each.map(|features| features.into_iter().collect())
+            .collect()
+    };
+    let (unknown, withheld) = (features(of_unknown), features(of_withheld));
+    let names: BTreeSet<&String> = unknown
+        .iter()
+        .chain(&withheld)
+        .flat_map(BTreeMap::keys)
         .collect();
     names
         .into_iter()
         .find(|name| {
-            let steady = first.get(*name) == second.get(*name);
-            steady && first.get(*name) != third.get(*name)
+            let values = |all: &'_ [BTreeMap<String, String>]| -> BTreeSet<Option<String>> {
+                all.iter().map(|one| one.get(*name).cloned()).collect()
+            };
+            let (unknown, withheld) = (values(&unknown), values(&withheld));
+            unknown.len() == 1 && withheld.len() == 1 && unknown != withheld
         })
         // The name of a member is foreign text; its place is said, its content is not.
         .map(|name| match name.starts_with("body") {
@@ -144,8 +158,11 @@ fn difference(first: &Answer, second: &Answer, third: &Answer) -> Option<String>
         })
 }
 
-fn repeats(session: &Session<'_>, answers: &[&Answer]) -> Option<&'static str> {
-    let echoed = |secret: &str| answers.iter().any(|answer| answer.repeats(secret));
+fn repeats<'a>(
+    session: &Session<'_>,
+    answers: impl Iterator<Item = &'a Answer> + Clone,
+) -> Option<&'static str> {
+    let echoed = |secret: &str| answers.clone().any(|answer| answer.repeats(secret));
     let credentials = match &session.target.auth {
         Auth::Basic { username, password } => {
             use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -174,13 +191,10 @@ async fn need_refusals(session: &mut Session<'_>) -> Result<(), Finding> {
     }
 }
 
-fn answers<'a>(session: &'a Session<'_>) -> Vec<(&'static str, &'a Answer, Exchange)> {
-    session
-        .refusals
-        .iter()
-        .filter_map(|refusal| {
-            let answer = refusal.exchange.result.as_ref().ok()?;
-            Some((refusal.clause, answer, refusal.exchange.clone()))
-        })
-        .collect()
+fn answers<'a>(session: &'a Session<'_>) -> Vec<(&'static str, &'a Answer, &'a Refusal)> {
+    let answered = session.refusals.iter().filter_map(|refusal| {
+        let answer = refusal.exchange.result.as_ref().ok()?;
+        Some((refusal.clause, answer, refusal))
+    });
+    answered.collect()
 }

@@ -20,7 +20,9 @@ pub(super) async fn required(session: &mut Session<'_>) -> Finding {
 pub(super) async fn unknown(session: &mut Session<'_>) -> Finding {
     let mut requests = vec![under(session, NO_TENANT)];
     requests.extend(other_case(session).map(|name| under(session, &name)));
-    let rule = Rule::no_otp("the tenant is not looked at, or its case is folded");
+    let longer = format!("{}-callotp-conformance", session.target.tenant);
+    requests.push(under(session, &longer));
+    let rule = Rule::no_otp("the tenant is not looked at, or in part, or its case is folded");
     refused(session, requests, rule).await
 }
 
@@ -50,12 +52,21 @@ pub(super) async fn empty(session: &mut Session<'_>) -> Finding {
 }
 
 pub(super) async fn isolated(session: &mut Session<'_>) -> Finding {
-    let Some(other) = &session.target.other_tenant else {
+    let Some(other) = session.target.other_tenant.clone() else {
         return Finding::untested("the target names no other tenant");
     };
     let requests = vec![session.asking(&other.known), under(session, &other.id)];
     let rule = Rule::no_otp("the directory is searched for every tenant alike");
-    refused(session, requests, rule).await
+    let finding = refused(session, requests, rule).await;
+    if finding.found != Found::Held {
+        return finding;
+    }
+    let id = Text::new(other.id.clone());
+    let elsewhere = |request: Request| request.with(contract::TENANT_HEADER, id);
+    let likely = "validate finds the OTP, and its user, under every tenant";
+    super::validate::got_in(session, elsewhere, likely)
+        .await
+        .unwrap_or(finding)
 }
 
 pub(super) async fn duplicate(session: &mut Session<'_>) -> Finding {

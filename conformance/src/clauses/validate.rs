@@ -4,22 +4,22 @@
 //! every attempt that must fail, so that a lock is seen, and so that a success in
 //! between keeps a user from being locked out.
 
-use std::time::Duration;
+mod login;
 
-use futures_util::future::join_all;
-use tokio::time::Instant;
+use std::time::Duration;
 
 use crate::{
     catalogue::Consent,
     contract,
-    exchange::{Exchange, Request, Trouble},
+    exchange::Request,
     runner::Session,
     secret::{Otp, Secret},
     selection::Selection,
     target::{Target, Validate},
-    text::{Text, quote},
+    text::Text,
     verdict::{Finding, Found},
 };
+use login::{at_once, control, issue, login, refused, validation};
 
 /// How many validates run at once, and how often.
 const RACERS: usize = 16;
@@ -156,16 +156,20 @@ pub(super) async fn wrong_otp(session: &mut Session<'_>) -> Finding {
     let Some(validate) = session.target.validate.clone() else {
         return without();
     };
-    let spoilers: [fn(&Otp) -> Otp; 3] = [spoil_last, spoil_first, |_| Otp::new("")];
     let mut finding = Finding::untested("nothing was sent");
-    for spoil in spoilers {
+    // Two wrong ones, then the right one: fewer than any limit of attempts or failures.
+    for spoilers in SPOILERS.chunks(2) {
         let otp = match issue(session).await {
             Ok(otp) => otp,
             Err(finding) => return finding.expecting(REFUSED),
         };
-        let request = login(session, &validate, &spoil(&otp));
-        let likely = "only a part of the OTP is compared";
-        finding = refused(session, vec![request], Some(&otp), likely).await;
+        let wrong = spoilers.iter().map(|spoil| spoil(&otp));
+        let requests = wrong
+            .filter(|wrong| *wrong != otp)
+            .map(|wrong| login(session, &validate, &wrong))
+            .collect();
+        let likely = "only a part of the OTP is compared, or its value as a number";
+        finding = refused(session, requests, Some(&otp), likely).await;
         if finding.found != Found::Held {
             return finding;
         }
@@ -178,23 +182,69 @@ pub(super) async fn wrong_password(session: &mut Session<'_>) -> Finding {
         return without();
     };
     let mut finding = Finding::untested("nothing was sent");
-    // An empty password is the classic: LDAP calls a bind without one a success
-    // (RFC 4513 section 5.1.2).
-    for password in [WRONG, ""] {
+    for pair in wrong_passwords(&validate).chunks(2) {
         let otp = match issue(session).await {
             Ok(otp) => otp,
             Err(finding) => return finding.expecting(REFUSED),
         };
-        let wrong = Secret::new(password);
         let name = validate.username.clone();
-        let request = validation(session, &validate, &name, Some(&wrong), &otp);
-        let likely = "the password is not checked";
-        finding = refused(session, vec![request], Some(&otp), likely).await;
+        let requests = pair
+            .iter()
+            .map(|wrong| validation(session, &validate, &name, Some(wrong), &otp))
+            .collect();
+        let likely = "the password is not checked, or in part only";
+        finding = refused(session, requests, Some(&otp), likely).await;
         if finding.found != Found::Held {
             return finding;
         }
     }
     finding
+}
+
+/// Passwords that are not the user's. An empty one is the classic: LDAP calls a bind
+/// without one a success (RFC 4513 section 5.1.2).
+fn wrong_passwords(validate: &Validate) -> Vec<Secret> {
+    let mut wrong = vec![Secret::new(WRONG), Secret::new("")];
+    let Some(right) = &validate.password else {
+        return wrong;
+    };
+    let right = right.expose();
+    wrong.push(Secret::new(format!("{right}x")));
+    let swapped: String = right
+        .chars()
+        .map(|c| match c.is_ascii_lowercase() {
+            true => c.to_ascii_uppercase(),
+            false => c.to_ascii_lowercase(),
+        })
+        .collect();
+    let of_other = validate
+        .other
+        .as_ref()
+        .and_then(|(_, password)| password.clone());
+    let more = [Some(Secret::new(swapped)), of_other];
+    wrong.extend(more.into_iter().flatten());
+    wrong.retain(|password| password.expose() != right);
+    wrong
+}
+
+/// A right login of the known user with one change that must keep it out, when the target
+/// validates at all: the finding when it got in.
+pub(super) async fn got_in(
+    session: &mut Session<'_>,
+    change: impl FnOnce(Request) -> Request,
+    likely: &'static str,
+) -> Option<Finding> {
+    let validate = session.target.validate.clone()?;
+    let otp = issue(session).await.ok()?;
+    let request = change(login(session, &validate, &otp));
+    let exchange = session.send(&request).await;
+    let answer = exchange.result.as_ref().ok()?;
+    if answer.is_success() {
+        let got = format!("{}: logged in", answer.status());
+        let finding = Finding::broken(got).expecting(REFUSED).likely(likely);
+        return Some(finding.with(&exchange));
+    }
+    None
 }
 
 pub(super) async fn replaced(session: &mut Session<'_>) -> Finding {
@@ -251,10 +301,12 @@ pub(super) async fn race(session: &mut Session<'_>) -> Finding {
         for _ in 0..2 {
             let otp = match issue(session).await {
                 Ok(otp) => otp,
+                // The losers of the race before may have locked the user: one race is enough.
+                Err(_) if !got.is_empty() => return Finding::held(got).expecting(EXPECTED),
                 Err(finding) => return finding.expecting(EXPECTED),
             };
             let request = login(session, &validate, &otp);
-            let exchanges = at_once(session, &request).await;
+            let exchanges = at_once(session, &request, RACERS).await;
             won = exchanges
                 .iter()
                 .filter(|one| one.status() == Some(200))
@@ -264,8 +316,12 @@ pub(super) async fn race(session: &mut Session<'_>) -> Finding {
                 break;
             }
         }
-        got = format!("{won} of {RACERS} succeeded");
+        let got_before = std::mem::replace(&mut got, format!("{won} of {RACERS} succeeded"));
         if won != 1 {
+            // Locked after the first race, or something is wrong before it.
+            if won == 0 && !got_before.is_empty() {
+                return Finding::held(got_before).expecting(EXPECTED);
+            }
             if won == 0
                 && let Err(finding) = control(session, &validate).await
             {
@@ -284,152 +340,25 @@ pub(super) async fn race(session: &mut Session<'_>) -> Finding {
     Finding::held(got).expecting(EXPECTED)
 }
 
-/// The same request over many connections, all of them open before the first is sent.
-async fn at_once(session: &mut Session<'_>, request: &Request) -> Vec<Exchange> {
-    session.turn().await;
-    let limit = session.wire.timeout();
-    let exchanges = if session.wire.is_http2() {
-        let wire = &session.wire;
-        join_all((0..RACERS).map(|_| wire.exchange(request))).await
-    } else {
-        let wire = &session.wire;
-        let connections = join_all((0..RACERS).map(|_| wire.connect(request.certificate))).await;
-        join_all(connections.into_iter().map(|connection| async move {
-            let begun = Instant::now();
-            let result = match connection {
-                Ok(mut connection) => connection.send(request, limit).await,
-                Err(trouble) => Err(trouble),
-            };
-            Exchange {
-                request: request.clone(),
-                result,
-                took: begun.elapsed(),
-            }
-        }))
-        .await
-    };
-    let times = session.times.len();
-    for exchange in &exchanges {
-        session.note(exchange);
-    }
-    // Sixteen at once wait for one another; that is no latency of one call.
-    session.times.truncate(times);
-    exchanges
-}
+/// Ways to spoil an OTP; none of them may log anybody in.
+const SPOILERS: [fn(&Otp) -> Otp; 6] = [
+    |otp| spoilt(otp, otp.len().saturating_sub(1)),
+    |otp| spoilt(otp, 0),
+    |otp| spoilt(otp, otp.len() / 2),
+    |_| Otp::new(""),
+    // With more behind it, and with a zero in front, which a number loses.
+    |otp| Otp::new(format!("{}0", otp.expose())),
+    |otp| Otp::new(format!("0{}", otp.expose())),
+];
 
-/// Sends validates that must not log anybody in, and the control after them: with an OTP
-/// that should still be alive, if there is one, before a new one is asked for.
-async fn refused(
-    session: &mut Session<'_>,
-    requests: Vec<Request>,
-    alive: Option<&Otp>,
-    likely: &'static str,
-) -> Finding {
-    let mut finding = Finding::untested("nothing was sent");
-    for request in &requests {
-        let exchange = session.send_patiently(request).await;
-        finding = match &exchange.result {
-            Ok(answer) if answer.is_success() => {
-                return Finding::broken(format!("{}: logged in", answer.status()))
-                    .answered([answer.status().to_string()])
-                    .expecting(REFUSED)
-                    .likely(likely)
-                    .with(&exchange);
-            }
-            Ok(answer) if answer.is_fault() => Finding::broken(answer.status().to_string())
-                .likely("an exception in the program instead of a refusal"),
-            Ok(answer) => Finding::held(answer.status().to_string()),
-            Err(Trouble::Budget) => Finding::untested(exchange.got()),
-            Err(trouble) => Finding::broken(format!("no answer: {trouble}"))
-                .likely("the program that answers ended with an exception instead of a refusal"),
-        }
-        .expecting(REFUSED)
-        .with(&exchange)
-        .provisional();
-    }
-    let validate = session.target.validate.clone();
-    if let (Some(validate), Some(otp)) = (&validate, alive) {
-        let exchange = session.send(&login(session, validate, otp)).await;
-        if exchange.status() == Some(200) {
-            return finding.settled();
-        }
-    }
-    if let Some(validate) = validate
-        && let Err(lost) = control(session, &validate).await
-    {
-        return finding.without_control(&lost.got);
-    }
-    finding.settled()
-}
-
-/// A golden request whose OTP logs its user in.
-async fn control(session: &mut Session<'_>, validate: &Validate) -> Result<(), Finding> {
-    let mut got = String::new();
-    for _ in 0..2 {
-        let otp = issue(session).await?;
-        let exchange = session.send(&login(session, validate, &otp)).await;
-        if exchange.status() == Some(200) {
-            return Ok(());
-        }
-        got = exchange.got();
-    }
-    let why = format!("the control failed: a right login was answered {got}; is the user locked?");
-    session.lose(&why);
-    Err(Finding::untested(why))
-}
-
-async fn issue(session: &mut Session<'_>) -> Result<Otp, Finding> {
-    let exchange = session.send_golden().await;
-    if let Some(otp) = session.otp_of(&exchange) {
-        return Ok(otp);
-    }
-    // One more try, in the words of the control.
-    session.control().await.map_err(Finding::untested)?;
-    session
-        .otps
-        .last()
-        .cloned()
-        .ok_or_else(|| Finding::untested("the target issued no OTP"))
-}
-
-fn login(session: &Session<'_>, validate: &Validate, otp: &Otp) -> Request {
-    let name = &validate.username;
-    validation(session, validate, name, validate.password.as_ref(), otp)
-}
-
-fn validation(
-    session: &Session<'_>,
-    validate: &Validate,
-    name: &Secret,
-    password: Option<&Secret>,
-    otp: &Otp,
-) -> Request {
-    let mut body = Text::new(format!("{{{}:", quote(contract::USERNAME_MEMBER)))
-        .json_secret("CALLOTP_USERNAME", name);
-    if let Some(password) = password {
-        body = body
-            .plain(format!(",{}:", quote(contract::PASSWORD_MEMBER)))
-            .json_secret("CALLOTP_PASSWORD", password);
-    }
-    body = body
-        .plain(format!(",{}:", quote(contract::OTP_MEMBER)))
-        .json_otp(otp)
-        .plain("}");
-    let path = session.target.url.path(&validate.operation);
-    session.with_body(body).with_path(path)
-}
-
-fn spoil_last(otp: &Otp) -> Otp {
-    let mut text = otp.expose().to_owned();
-    let last = text.pop().unwrap_or('0');
-    text.push(another(last));
-    Otp::new(text)
-}
-
-fn spoil_first(otp: &Otp) -> Otp {
-    let mut characters = otp.expose().chars();
-    let first = characters.next().unwrap_or('0');
-    Otp::new(format!("{}{}", another(first), characters.as_str()))
+/// The OTP with another character at one place.
+fn spoilt(otp: &Otp, place: usize) -> Otp {
+    let characters = otp.expose().chars().enumerate();
+    Otp::new(
+        characters
+            .map(|(at, c)| if at == place { another(c) } else { c })
+            .collect::<String>(),
+    )
 }
 
 fn another(c: char) -> char {

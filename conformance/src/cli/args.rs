@@ -8,7 +8,7 @@ use super::Stop;
 use crate::{
     catalogue::{Consent, Profile},
     report::Sink,
-    selection::{Rate, Selection},
+    selection::{DirectorySwitch, Rate, Selection},
     target::{Target, Written, WrittenAuth, WrittenBasic, WrittenOther, WrittenValidate, duration},
     waiver,
 };
@@ -215,6 +215,12 @@ pub(super) struct SelectionArgs {
     /// inject on a production target only.
     #[arg(long, value_enum, value_delimiter = ',')]
     allow: Vec<Consent>,
+    /// A shell command that makes the target's directory unreachable: unlocks backend.down.
+    #[arg(long, value_name = "COMMAND", requires = "directory_on")]
+    directory_off: Option<String>,
+    /// A shell command that makes it reachable again; run also when the run is interrupted.
+    #[arg(long, value_name = "COMMAND", requires = "directory_off")]
+    directory_on: Option<String>,
 }
 
 #[derive(Flags)]
@@ -361,6 +367,10 @@ impl SelectionArgs {
             rate: self.rate,
             timeout: self.timeout,
             allow: self.allow.into_iter().collect(),
+            directory: self
+                .directory_off
+                .zip(self.directory_on)
+                .map(|(off, on)| DirectorySwitch { off, on }),
             ..Selection::default()
         })
     }

@@ -42,6 +42,7 @@ pub(super) async fn rehearse(target: &Target, selection: &Selection) -> Result<C
         max_otp: u32::MAX,
         patience: Duration::from_secs(2),
         waivers: Vec::new(),
+        directory: None,
         rehearsal: true,
         ..selection.clone()
     };

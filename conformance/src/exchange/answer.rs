@@ -136,12 +136,30 @@ impl Answer {
         secret.len() >= 4 && everything.into_iter().any(|text| text.contains(secret))
     }
 
-    /// What two refusals are compared by: the type and the body in pieces, a name
-    /// and a value each. Values that change by themselves are for the caller to find.
+    /// Does it hold this OTP as a word of its own?
+    pub(crate) fn carries(&self, otp: &Otp) -> bool {
+        let otp = otp.expose();
+        let headers = self.headers.iter().map(|(_, value)| value.as_slice());
+        otp.len() >= contract::OTP_MIN_DIGITS
+            && headers.chain([self.body.as_slice()]).any(|bytes| {
+                String::from_utf8_lossy(bytes)
+                    .split(|c: char| !c.is_alphanumeric())
+                    .any(|word| word == otp)
+            })
+    }
+
+    /// What two refusals are compared by: the headers, the length, and the body in pieces,
+    /// a name and a value each. Values that change by themselves are for the caller to find.
     pub(crate) fn features(&self) -> Vec<(String, String)> {
-        let mut features = vec![("status".to_owned(), self.status.to_string())];
-        let essence = self.header("content-type").unwrap_or_default();
-        features.push(("content type".to_owned(), essence));
+        let mut features = vec![
+            ("status".to_owned(), self.status.to_string()),
+            ("length".to_owned(), self.body.len().to_string()),
+        ];
+        for (name, value) in &self.headers {
+            let name = name.to_ascii_lowercase();
+            let value = String::from_utf8_lossy(value).into_owned();
+            features.push((format!("header {name}"), value));
+        }
         match self.json() {
             Some(value) => flatten("body", &value, &mut features),
             None => {

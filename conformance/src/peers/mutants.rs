@@ -291,6 +291,11 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     warns("tells the reason", Defect::TellsReason, &["refuse.uniform"]),
     warns(
+        "tells the reason in a header",
+        Defect::ReasonInHeader,
+        &["refuse.uniform"],
+    ),
+    warns(
         "echoes credentials",
         Defect::EchoesCredentials,
         &["refuse.uniform"],
@@ -409,6 +414,26 @@ pub const MUTANTS: &[Mutant] = &[
         "never lets an OTP expire",
         Defect::NeverExpires,
         &["validate.expired"],
+    ),
+    fails(
+        "compares passwords without case",
+        Defect::FoldsPassword,
+        &["validate.wrong-password"],
+    ),
+    fails(
+        "compares OTPs as numbers",
+        Defect::ComparesOtpAsNumber,
+        &["validate.wrong-otp"],
+    ),
+    fails(
+        "validates for anybody who calls",
+        Defect::ValidatesForAnyClient,
+        &["auth.required"],
+    ),
+    fails(
+        "validates under any tenant",
+        Defect::ValidatesUnderAnyTenant,
+        &["tenant.isolated"],
     ),
     fails("races", Defect::Races, &["validate.race"]),
     Mutant {

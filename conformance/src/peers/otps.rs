@@ -65,6 +65,7 @@ impl Otps {
     pub(super) fn is_right(&mut self, username: &str, otp: &str, defect: Option<Defect>) -> bool {
         let now = Instant::now();
         let for_anybody = defect == Some(Defect::AcceptsForOtherUser);
+        let as_number = defect == Some(Defect::ComparesOtpAsNumber);
         let in_part = defect == Some(Defect::ComparesOtpInPart);
         self.live
             .retain(|live| defect == Some(Defect::NeverExpires) || live.until > now);
@@ -73,6 +74,7 @@ impl Otps {
                 continue;
             }
             if live.otp == otp
+                || (as_number && value(&live.otp) == value(otp))
                 || (in_part
                     && otp
                         .get(..3)
@@ -89,9 +91,14 @@ impl Otps {
     /// Uses an OTP up; true once.
     pub(super) fn consume(&mut self, otp: &str) -> bool {
         let before = self.live.len();
-        self.live.retain(|live| live.otp != otp);
+        self.live.retain(|live| value(&live.otp) != value(otp));
         self.live.len() < before
     }
+}
+
+/// An OTP without the zeros in front.
+fn value(otp: &str) -> &str {
+    otp.trim_start_matches('0')
 }
 
 fn length((shortest, longest): (usize, usize)) -> usize {

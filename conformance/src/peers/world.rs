@@ -118,13 +118,19 @@ impl World {
         self.throttle()?;
         self.method(request)?;
         let operation = self.operation(request)?;
-        self.client(request)?;
-        let tenant = self.tenant(request)?;
+        let validates = operation != contract::GET_OTP;
+        if !(validates && self.has(Defect::ValidatesForAnyClient)) {
+            self.client(request)?;
+        }
+        let tenant = match validates && self.has(Defect::ValidatesUnderAnyTenant) {
+            true => "t1".to_owned(),
+            false => self.tenant(request)?,
+        };
         self.media_type(request)?;
         if self.has(Defect::RefusesCacheControl) && request.header("cache-control").is_some() {
             return Err(self.refusal(403));
         }
-        if operation != contract::GET_OTP {
+        if validates {
             return self.validate(request, &tenant).await;
         }
         let number = self.number(request)?;
@@ -355,6 +361,11 @@ impl World {
                 reply.body = json!({ "status": 403, "otp": "904417" }).to_string();
                 reply
             }
+            Some(Defect::ReasonInHeader) => {
+                let mut reply = self.refusal(403);
+                reply.headers.push(("X-Reason", "unknown".to_owned()));
+                reply
+            }
             _ => self.refusal(403),
         }
     }
@@ -426,7 +437,9 @@ impl World {
         if self.has(Defect::Races) {
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
+        let folded = self.has(Defect::FoldsPassword);
         let password_right = person.password == password
+            || (folded && person.password.eq_ignore_ascii_case(password))
             || self.has(Defect::AcceptsAnyPassword)
             || (password.is_empty() && self.has(Defect::AcceptsEmptyPassword));
         if !right || !password_right {

@@ -8,7 +8,7 @@ use std::panic::AssertUnwindSafe;
 use futures_util::FutureExt as _;
 
 pub(crate) use sandwich::{Rule, accepted, refused};
-pub(crate) use session::{Session, basic, number_body};
+pub(crate) use session::{Refusal, Session, basic, number_body};
 
 use crate::{
     catalogue::{Clause, Level},

@@ -30,6 +30,8 @@ const STUBBORN: u32 = 3;
 pub(crate) struct Refusal {
     pub(crate) clause: &'static str,
     pub(crate) exchange: Exchange,
+    /// Does it carry the OTP that was issued last?
+    pub(crate) carries_live: bool,
 }
 
 /// How the golden request stands.
@@ -282,7 +284,12 @@ impl<'a> Session<'a> {
 
     /// Remembers a refusal for the clauses that look at all of them.
     pub(crate) fn remember(&mut self, exchange: &Exchange) {
+        let live = self.otps.last();
+        let answer = exchange.result.as_ref().ok();
         self.refusals.push(Refusal {
+            carries_live: live
+                .zip(answer)
+                .is_some_and(|(otp, answer)| answer.carries(otp)),
             clause: self.clause,
             exchange: exchange.clone(),
         });

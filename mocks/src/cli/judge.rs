@@ -170,31 +170,62 @@ fn pass_on(line: &[u8]) {
 
 /// A line that holds nothing but digits, or their words, is speech: when it is the code of a
 /// call, its decoy, or what is left of the code without its zeros, that call was heard so.
+/// What is as long as a code and is none, or a number in words, was heard of the call before.
 /// Everything else a command may print says nothing about a call.
 fn hear(line: &str, mock: &Mock, said: &mut Vec<u64>) {
-    let Some(digits) = speech(line) else {
+    let calls = mock.journal().calls();
+    let Some(heard) = speech(line) else {
         return;
     };
-    let calls = mock.journal().calls();
-    let spoken = calls
-        .iter()
-        .rev()
-        .filter(|call| !said.contains(&call.number));
-    let spoken = spoken.filter(|call| match &call.answer.spoken {
-        Spoken::Digits(code) | Spoken::DigitsOrNothing(code) => {
-            *code == digits || (code.starts_with('0') && code.trim_start_matches('0') == digits)
-        }
-        Spoken::Decoy(code) => *code == digits,
-        Spoken::Nothing => false,
-    });
-    if let Some(call) = spoken.into_iter().next() {
+    let codes = || calls.iter().filter_map(|call| code(&call.answer.spoken));
+    let meant = |call: &&Arc<Call>| {
+        let Some(code) = code(&call.answer.spoken) else {
+            return false;
+        };
+        let without_zeros = code.trim_start_matches('0') == heard;
+        code == heard || (code.starts_with('0') && without_zeros)
+    };
+    let unsaid = |call: &&Arc<Call>| !said.contains(&call.number);
+    let mut latest = calls.iter().rev();
+    let call = match calls.iter().rev().filter(unsaid).find(meant) {
+        Some(call) => Some(call),
+        // Read out once more.
+        None if codes().any(|code| code == heard) => None,
+        None => latest
+            .find(|call| call.event == Event::Call && call.answer.status.is_some())
+            .filter(|call| unsaid(call) && could_be_code(&heard, &call.answer.spoken)),
+    };
+    if let Some(call) = call {
         said.push(call.number);
         // The call was in the journal a moment ago; should it be gone, nothing can be said of it.
-        let _ = heard::report(mock.journal(), call.number, &digits);
+        let _ = heard::report(mock.journal(), call.number, &heard);
     }
 }
 
+fn code(spoken: &Spoken) -> Option<&str> {
+    match spoken {
+        Spoken::Digits(code) | Spoken::DigitsOrNothing(code) | Spoken::Decoy(code) => Some(code),
+        Spoken::Nothing => None,
+    }
+}
+
+/// Would a phone system that says this mean a code by it: is it as long as the one that was
+/// issued, or as an ordinary one when none was?
+fn could_be_code(heard: &str, spoken: &Spoken) -> bool {
+    let length = code(spoken).map_or(DIGITS, str::len);
+    let cut = heard.len() >= SHORTEST
+        && code(spoken).is_some_and(|code| code.starts_with(heard) || code.ends_with(heard));
+    heard::is_number(heard) || heard.len() == length || cut
+}
+
+/// How long an ordinary code is, and what is left of one that was cut.
+const DIGITS: usize = 6;
+const SHORTEST: usize = 4;
+
 fn speech(line: &str) -> Option<String> {
+    if heard::is_number(line) {
+        return Some(line.trim().to_owned());
+    }
     let words = line
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty());
@@ -304,6 +335,7 @@ mod tests {
             ("053219\n", Some("053219")),
             ("0 5 3 2 1 9", Some("053219")),
             ("zero five three two one nine\n", Some("053219")),
+            ("fifty three thousand\n", Some("fifty three thousand")),
             ("{\"otp\":\"053219\"}", None),
             ("HTTP/1.1 200", None),
             ("call 1 of 2", None),
