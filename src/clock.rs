@@ -137,6 +137,11 @@ impl Deadline {
         Self(tokio::time::Instant::now() + duration)
     }
 
+    /// The deadline `duration` after `start`.
+    pub fn after(start: tokio::time::Instant, duration: Duration) -> Self {
+        Self(start + duration)
+    }
+
     /// The moment itself, for the runtime's timers.
     pub fn instant(self) -> tokio::time::Instant {
         self.0

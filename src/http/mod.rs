@@ -107,10 +107,15 @@ impl Http {
         let id = self.ids.next();
         let mut known = Known::default();
         // Time is kept back to say no in: the caller must not wait longer than this.
-        let deadline = Deadline::within(self.request_timeout.mul_f32(0.9));
+        let deadline = Deadline::after(start, self.request_timeout.mul_f32(0.9));
         let (parts, body) = request.into_parts();
         let whole = self.whole(&parts, body, peer, deadline, &mut known);
-        let result = match tokio::time::timeout(self.request_timeout.mul_f32(0.95), whole).await {
+        let result = match tokio::time::timeout_at(
+            start + self.request_timeout.mul_f32(0.95),
+            whole,
+        )
+        .await
+        {
             Ok(result) => result,
             Err(_) => Err(Refusal::TimedOut),
         };

@@ -52,8 +52,10 @@ pub(in super::super) enum Wanted {
     All,
     /// Those that are written in a way that no call asks for: true for such an attribute, text
     /// and number.
-    Unusual(Box<dyn Fn(&str, &str, &PhoneNumber) -> bool + Send + Sync>),
+    Unusual(IsUnusual),
 }
+
+type IsUnusual = Box<dyn Fn(&str, &str, &PhoneNumber) -> bool + Send + Sync>;
 
 /// Up to where a server's changes have been read.
 struct Followed {
