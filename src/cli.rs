@@ -12,7 +12,11 @@ use tokio::{
     signal::unix::{self, SignalKind},
     sync::Mutex,
 };
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter,
+    layer::{Layer as _, SubscriberExt as _},
+    util::SubscriberInitExt as _,
+};
 
 use self::{
     locks::LocksCommand,
@@ -28,10 +32,7 @@ use crate::{
     password_hash,
     secret::Secret,
     shutdown,
-    telemetry::{
-        Log,
-        log::{Events, Format},
-    },
+    telemetry::{Log, event_line::Events, log::Format},
 };
 
 mod locks;
@@ -332,19 +333,14 @@ impl Signals {
 
 /// Sends the events of the program and of its libraries into the log.
 fn log_events(log: &Arc<Log>, filter: EnvFilter) {
-    let events = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(Events(Arc::clone(log)))
-        .with_ansi(false);
-    // Fails only if somebody has set one before, and then events go there.
-    let _ = match log.format() {
-        Format::Json => events
-            .json()
-            .flatten_event(true)
-            .with_span_list(false)
-            .try_init(),
-        Format::Text => events.try_init(),
+    let events = Events {
+        log: Arc::clone(log),
+        clock: Arc::new(SystemClock::start()),
     };
+    // Fails only if somebody has set one before, and then events go there.
+    let _ = tracing_subscriber::registry()
+        .with(events.with_filter(filter))
+        .try_init();
 }
 
 fn hash_password() -> Outcome {

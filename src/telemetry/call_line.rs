@@ -2,8 +2,11 @@
 
 use std::{fmt, io::Write as _};
 
-use super::log::Format;
-use crate::{clock::Timestamp, http::record::Call};
+use super::{
+    line::{Moment, text_field},
+    log::Format,
+};
+use crate::http::record::Call;
 
 /// Appends the line for `call`.
 pub(super) fn write(line: &mut Vec<u8>, format: Format, call: &Call<'_>) {
@@ -39,13 +42,7 @@ fn text(line: &mut Vec<u8>, call: &Call<'_>) {
         Moment(call.at),
         call.level.as_str().to_uppercase()
     );
-    let mut field = |name: &str, value: &dyn fmt::Display| {
-        let value = value.to_string();
-        let _ = match value.contains([' ', '"', '=']) || value.chars().any(char::is_control) {
-            true => write!(line, " {name}={value:?}"),
-            false => write!(line, " {name}={value}"),
-        };
-    };
+    let mut field = |name: &str, value: &dyn fmt::Display| text_field(line, name, value);
     field("id", &call.id);
     field("from", &call.from);
     call.operation
@@ -60,17 +57,4 @@ fn text(line: &mut Vec<u8>, call: &Call<'_>) {
     call.number.inspect(|number| field("number", number));
     field("microseconds", &call.took.as_micros());
     line.push(b'\n');
-}
-
-/// A moment in UTC as RFC 3339 has it, to the millisecond.
-struct Moment(Timestamp);
-
-impl fmt::Display for Moment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = i64::try_from(self.0.as_millis()).unwrap_or(i64::MAX);
-        match jiff::Timestamp::from_millisecond(millis) {
-            Ok(moment) => write!(f, "{moment:.3}"),
-            Err(_) => f.write_str("out of time"),
-        }
-    }
 }

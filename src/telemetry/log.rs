@@ -3,14 +3,12 @@
 //! caller wait.
 
 use std::{
-    io::{self, Write},
+    io::Write,
     mem,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
     time::Duration,
 };
-
-use tracing_subscriber::fmt::MakeWriter;
 
 /// How a line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -63,7 +61,7 @@ impl Log {
         let of_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("log".to_owned())
-            .spawn(move || drain(&of_thread, sink))
+            .spawn(move || drain(&of_thread, sink, format))
             .ok();
         Arc::new(Self {
             shared,
@@ -116,7 +114,7 @@ impl Drop for Log {
 }
 
 /// Writes what is queued until the log is closed and empty.
-fn drain(shared: &Shared, mut sink: impl Write) {
+fn drain(shared: &Shared, mut sink: impl Write, format: Format) {
     let mut batch = Vec::new();
     loop {
         let mut queue = shared.queue();
@@ -136,9 +134,11 @@ fn drain(shared: &Shared, mut sink: impl Write) {
         let closed = queue.closed;
         drop(queue);
         if dropped > 0 {
-            let note = format!(
-                "{{\"level\":\"error\",\"message\":\"{dropped} log lines dropped: the log was not read in time\"}}\n"
-            );
+            let note = format!("{dropped} log lines dropped: the log was not read in time");
+            let note = match format {
+                Format::Json => format!("{{\"level\":\"error\",\"message\":\"{note}\"}}\n"),
+                Format::Text => format!("ERROR {note}\n"),
+            };
             batch.extend_from_slice(note.as_bytes());
         }
         // A log that cannot be written has nowhere to say so.
@@ -148,43 +148,5 @@ fn drain(shared: &Shared, mut sink: impl Write) {
         if closed {
             return;
         }
-    }
-}
-
-/// Takes the lines of `tracing`, for all that is not a call.
-#[derive(Clone)]
-pub struct Events(pub Arc<Log>);
-
-impl<'a> MakeWriter<'a> for Events {
-    type Writer = Event<'a>;
-
-    fn make_writer(&'a self) -> Event<'a> {
-        Event {
-            log: &self.0,
-            bytes: Vec::new(),
-        }
-    }
-}
-
-/// One event on its way into the log.
-pub struct Event<'a> {
-    log: &'a Log,
-    bytes: Vec<u8>,
-}
-
-impl Write for Event<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Drop for Event<'_> {
-    fn drop(&mut self) {
-        self.log.line(|line, _| line.append(&mut self.bytes));
     }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::http::record::{Call, Ledger};
 
 pub mod call_line;
+pub mod event_line;
+mod line;
 pub mod log;
 pub mod metrics;
 
