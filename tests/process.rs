@@ -351,6 +351,46 @@ fn said(arguments: &[&str], input: &str) -> (Option<i32>, String) {
     )
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn issuers_that_cannot_be_reached_are_named_at_the_start_and_others_are_served() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", nobody.local_addr().expect("its address"));
+    drop(nobody);
+    let bearer = |name: &str, more: &str| {
+        format!("[[tenant.client]]\nname = \"{name}\"\nbearer = {{ issuer = \"{url}\", {more} }}\n")
+    };
+    let jwks = format!("audience = \"a\", jwks_url = \"{url}/jwks\"");
+    let asking = format!(
+        "introspection_url = \"{url}/introspect\", client_id = \"a\", client_secret = \"s3cret\""
+    );
+    let more =
+        bearer("one", &jwks) + &bearer("two", &asking) + &bearer("three", "audience = \"b\"");
+    let folder = folder(&Setting {
+        more,
+        ..Setting::default()
+    });
+    let serving = Serving::start(&folder.path().join("callotp.toml"));
+    assert!(
+        serving
+            .get_otp("+46701740605")
+            .await
+            .starts_with("HTTP/1.1 200")
+    );
+    // It is asked in the background, and nobody listens there: that is soon known.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    serving.signal("TERM");
+    let (_, log, code) = serving.end();
+    assert_eq!(code, Some(0), "{log}");
+    for named in [
+        "/jwks",
+        "/introspect",
+        "/.well-known/oauth-authorization-server",
+    ] {
+        assert!(log.contains(&format!("{url}{named}: ")), "{named}: {log}");
+    }
+    assert!(!log.contains("s3cret"), "{log}");
+}
+
 #[test]
 fn what_cannot_be_written_is_no_success() {
     for arguments in [&["--version"][..], &["--help"], &["serve", "--help"]] {
