@@ -17,7 +17,9 @@ use rustls::{
     server::WebPkiClientVerifier,
 };
 use sha2::{Digest as _, Sha256};
-use x509_parser::{prelude::FromDer as _, revocation_list::CertificateRevocationList};
+use x509_parser::{
+    prelude::FromDer as _, revocation_list::CertificateRevocationList, x509::X509Version,
+};
 use zeroize::Zeroizing;
 
 use super::{
@@ -261,6 +263,12 @@ fn lists(
         for list in &lists {
             let (_, read) = CertificateRevocationList::from_der(list)
                 .map_err(|_| TlsError::new(path, "is no revocation list"))?;
+            // What `openssl ca` writes unless it is told `crl_extensions`.
+            if read.version() != Some(X509Version::V2) {
+                let what = "holds a revocation list of version 1; version 2 is needed, \
+                            with a number (RFC 5280 section 5.1.2.1)";
+                return Err(TlsError::new(path, what));
+            }
             if let Some(next) = read.next_update() {
                 expiries.push(Expiry {
                     file: path.clone(),

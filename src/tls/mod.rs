@@ -61,7 +61,7 @@ impl Tls {
             match expiry.has_passed(tls.clock.now()) {
                 // A restart in the night must not make an outage of it: whoever does not
                 // look at the date can go on calling.
-                true => tracing::error!("{expiry}"),
+                true => tracing::error!("{}", expiry.as_error()),
                 false if expiry.is_near(tls.clock.now()) => tracing::warn!("{expiry}"),
                 false => {}
             }

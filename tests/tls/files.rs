@@ -15,6 +15,14 @@ use crate::stage::{
     with_clients,
 };
 
+/// As `openssl ca -gencrl` writes it unless it is told `crl_extensions`.
+const OLD_LIST: &str = "-----BEGIN X509 CRL-----\n\
+MIGVMD0wCgYIKoZIzj0EAwIwETEPMA0GA1UEAwwGbGFiIENBFw0yMDAxMDEwMDAw\n\
+MDBaFw0yMTAxMDEwMDAwMDBaMAoGCCqGSM49BAMCA0gAMEUCIQD6NcVzKR8eoH3Q\n\
+jhCLJZoPnT0lxNl3ehUXWc+kS7xDqQIgFS6JHnhtbXogjY8FoV4ZXok52qKR9PgW\n\
+r7HW3VZ2VfA=\n\
+-----END X509 CRL-----\n";
+
 #[test]
 fn what_is_wrong_with_a_file_is_named_by_check_doctor_and_serve() {
     let (ours, other) = (Authority::new("ours"), Authority::new("other"));
@@ -67,6 +75,7 @@ fn what_is_wrong_with_a_file_is_named_by_check_doctor_and_serve() {
         ("server.key", Some(&expired.key), "is not the key of"),
         ("clients.pem", Some(""), "holds no certificate"),
         ("clients.crl", Some("x"), "is no revocation list"),
+        ("clients.crl", Some(OLD_LIST), "of version 1"),
     ] {
         let folder = folder();
         good.write(folder.path(), "server");
