@@ -7,9 +7,9 @@ use jsonwebtoken::Algorithm;
 use serde_json::json;
 
 use crate::stage::{
-    BASIC, HASH, Setting, Stage, client, folder,
+    ADA, BASIC, HASH, Setting, Stage, client, folder,
     issuer::{IssuerServer, SigningKey},
-    with_clients,
+    tenant, with_clients,
 };
 
 const HTTP: &str = "refusals = \"http\"";
@@ -265,6 +265,43 @@ async fn one_source_that_floods_an_issuer_leaves_room_for_others() {
         statuses = calling => assert_eq!(statuses, [200], "{}", stage.log()),
         statuses = flood => panic!("all were answered before: {statuses:?}"),
     }
+}
+
+#[tokio::test]
+async fn one_tenants_slow_issuer_is_not_felt_by_another_at_the_same_address() {
+    let issuer = IssuerServer::start(&[]).await;
+    issuer.change(|answers| answers.delay = Duration::from_millis(1900));
+    let other = tenant("t2", "people.ldif");
+    let toml = with_clients(HTTP, &client("pbx", &opaque(&issuer))) + &other;
+    let stage = Stage::in_folder(folder(), &toml).await;
+    let proxy = from([127, 0, 0, 2]);
+    let slow = all(
+        &stage,
+        &proxy,
+        (0..40).map(|nth| format!("Bearer opaque-{nth}")),
+    );
+    let calling = async {
+        while issuer.asked("/introspect").await.len() < 16 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let url = format!("http://{}/api/authentication/getOTP", stage.address);
+        let request = proxy
+            .put(url)
+            .header("tenant", "t2")
+            .header("content-type", "application/json")
+            .header("authorization", BASIC)
+            .body(json!({ "phonenumber": ADA }).to_string());
+        stage.send(request).await.status
+    };
+    tokio::select! {
+        status = calling => assert_eq!(status, 200, "{}", stage.log()),
+        statuses = slow => panic!("all were answered before: {statuses:?}"),
+    }
+    assert_eq!(
+        stage.last_reason(1).await,
+        "",
+        "nobody has been answered before"
+    );
 }
 
 /// argon2id of `secret` at its usual cost.

@@ -124,7 +124,7 @@ impl Basic {
             true => None,
             false => {
                 self.limits.check(&claimant)?;
-                Some(self.limits.place(&claimant, deadline).await?)
+                Some(self.verifier.place(claimant.source(), deadline).await?)
             }
         };
         let mut attempt = None;

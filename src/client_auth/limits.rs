@@ -14,9 +14,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::SemaphorePermit;
-
-use super::{NotAuthenticated, Verifier, shares::Shares};
+use super::{NotAuthenticated, Verifier};
 use crate::clock::{Clock, Deadline, Timestamp};
 
 /// How many wrong attempts at once, and how long until there may be one more.
@@ -59,7 +57,6 @@ const DRAINED: usize = 1;
 /// The wrong attempts of all sources.
 pub(super) struct Limits {
     rows: Mutex<Vec<[Bucket; ROW]>>,
-    shares: Shares,
     verifier: Arc<Verifier>,
     clock: Arc<dyn Clock>,
 }
@@ -75,7 +72,6 @@ impl Limits {
     pub(super) fn new(verifier: Arc<Verifier>, clock: Arc<dyn Clock>) -> Self {
         Self {
             rows: Mutex::new(vec![[[0; 2]; ROW]; ROWS]),
-            shares: Shares::new(),
             verifier,
             clock,
         }
@@ -91,15 +87,6 @@ impl Limits {
             self.id(&text)
         });
         Claimant { of_source, of_name }
-    }
-
-    /// A place among the attempts of the claimant's source that are looked at.
-    pub(super) async fn place(
-        &self,
-        claimant: &Claimant,
-        deadline: Deadline,
-    ) -> Result<SemaphorePermit<'_>, NotAuthenticated> {
-        self.shares.place(claimant.of_source, deadline).await
     }
 
     /// Whether another attempt would be looked at.
@@ -187,6 +174,11 @@ impl Drop for Attempt<'_> {
 }
 
 impl Claimant {
+    /// The digest that stands for the source.
+    pub(super) fn source(&self) -> u64 {
+        self.of_source
+    }
+
     fn counts(&self) -> impl Iterator<Item = (u64, Quota)> {
         let of_name = self.of_name.map(|of| (of, OF_NAME));
         [(self.of_source, OF_SOURCE)].into_iter().chain(of_name)

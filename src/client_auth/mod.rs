@@ -311,7 +311,7 @@ impl Clients {
     ) -> Result<Arc<Remembered>, NotAuthenticated> {
         let claimant = self.limits.claimant(source, None);
         self.limits.check(&claimant)?;
-        let place = self.limits.place(&claimant, deadline).await?;
+        let place = self.bearer.place(claimant.source(), deadline).await?;
         let attempt = self.limits.attempt(&claimant)?;
         let judged = self.bearer.authenticate(header, token, deadline).await;
         drop(place);

@@ -4,6 +4,8 @@
 //! shares, one source that sends many credentials at once would take them all, and callers
 //! from elsewhere would wait behind it until their time is over.
 
+use std::sync::OnceLock;
+
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::NotAuthenticated;
@@ -16,22 +18,21 @@ const SHARE: usize = 16;
 /// aim at another one's share.
 const SHARES: usize = 1024;
 
-/// The shares of all sources.
-pub(super) struct Shares(Box<[Semaphore]>);
+/// The shares of all sources in one thing that costs; made when it is first asked for.
+#[derive(Default)]
+pub(super) struct Shares(OnceLock<Box<[Semaphore]>>);
 
 impl Shares {
-    pub(super) fn new() -> Self {
-        Self((0..SHARES).map(|_| Semaphore::new(SHARE)).collect())
-    }
-
     /// Waits for a place in the share of the source with this digest.
     pub(super) async fn place(
         &self,
         source: u64,
         deadline: Deadline,
     ) -> Result<SemaphorePermit<'_>, NotAuthenticated> {
+        let all = || (0..SHARES).map(|_| Semaphore::new(SHARE)).collect();
         let index = usize::try_from(source % SHARES as u64).unwrap_or(0);
-        let place = tokio::time::timeout_at(deadline.instant(), self.0[index].acquire());
+        let place = self.0.get_or_init(all)[index].acquire();
+        let place = tokio::time::timeout_at(deadline.instant(), place);
         let place = place.await.map_err(|_| NotAuthenticated::Busy)?;
         place.map_err(|_| NotAuthenticated::Busy)
     }

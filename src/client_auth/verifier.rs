@@ -5,9 +5,9 @@ use std::{fmt, sync::Arc, time::Duration};
 use argon2::{Argon2, PasswordVerifier as _, password_hash::phc::PasswordHash};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::NotAuthenticated;
+use super::{NotAuthenticated, shares::Shares};
 use crate::{
     clock::{Clock, Deadline, Entropy, NoEntropy, Timestamp},
     secret::Secret,
@@ -24,6 +24,7 @@ const WAITING: usize = 256;
 pub struct Verifier {
     turns: Arc<Semaphore>,
     queue: Arc<Semaphore>,
+    shares: Shares,
     /// Of this process only: what is remembered under it is of no use to anybody else.
     key: Hmac<Sha256>,
     clock: Arc<dyn Clock>,
@@ -47,6 +48,7 @@ impl Verifier {
         Ok(Self {
             turns: Arc::new(Semaphore::new(cores.max(1))),
             queue: Arc::new(Semaphore::new(WAITING)),
+            shares: Shares::default(),
             key: Hmac::new_from_slice(&key).expect("HMAC takes a key of any length"),
             clock,
         })
@@ -61,6 +63,15 @@ impl Verifier {
         let mut mac = self.key.clone();
         mac.update(credential);
         mac.finalize().into_bytes().into()
+    }
+
+    /// A place among the passwords of `source` that are checked or wait for it.
+    pub(super) async fn place(
+        &self,
+        source: u64,
+        deadline: Deadline,
+    ) -> Result<SemaphorePermit<'_>, NotAuthenticated> {
+        self.shares.place(source, deadline).await
     }
 
     /// Waits for a turn, asks `gate` (somebody may have got the answer while this one waited,

@@ -7,6 +7,7 @@ use std::{
 };
 
 use subtle::ConstantTimeEq as _;
+use tokio::sync::SemaphorePermit;
 
 use self::{
     claims::{Claims, Wanted},
@@ -15,7 +16,10 @@ use self::{
     jwt::Jwt,
     recent::Recent,
 };
-use super::{BearerConfig, NotAuthenticated, TokenKeys, Verifier, certificate::ClientCertificate};
+use super::{
+    BearerConfig, NotAuthenticated, TokenKeys, Verifier, certificate::ClientCertificate,
+    shares::Shares,
+};
 use crate::clock::{Clock, Deadline, Timestamp};
 
 mod claims;
@@ -38,6 +42,8 @@ pub(super) struct Bearer {
     issuers: Vec<Issuer>,
     /// Tokens that were right, under a keyed digest. A token in here costs no signature.
     remembered: Recent<Remembered>,
+    /// Of this tenant alone: another one's slow issuer is not felt here.
+    shares: Shares,
     verifier: Arc<Verifier>,
     clock: Arc<dyn Clock>,
 }
@@ -109,6 +115,7 @@ impl Bearer {
         Self {
             issuers: known.into_iter().map(|(_, issuer)| issuer).collect(),
             remembered: Recent::new(REMEMBERED),
+            shares: Shares::default(),
             verifier: Arc::clone(verifier),
             clock: Arc::clone(clock),
         }
@@ -138,6 +145,15 @@ impl Bearer {
                 Judge::Asking(_) => true,
             };
         is_current.then_some(remembered)
+    }
+
+    /// A place among the tokens of `source` that are judged or wait for it.
+    pub(super) async fn place(
+        &self,
+        source: u64,
+        deadline: Deadline,
+    ) -> Result<SemaphorePermit<'_>, NotAuthenticated> {
+        self.shares.place(source, deadline).await
     }
 
     /// The clients whose token this is.
