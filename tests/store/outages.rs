@@ -20,10 +20,9 @@ use callotp::{
 use tokio::time::Instant;
 
 use super::{
-    crash::decision,
+    chance::decision,
     laws::{Claims, Engine, answers_as_the_reference},
-    model::{Asked, Model, People, Said},
-    races::RULES,
+    model::{Asked, Model, People, RULES, Said},
     redis::{at, behind, open},
     server::Server,
 };
