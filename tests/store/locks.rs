@@ -69,6 +69,28 @@ async fn locks_are_listed_ended_and_moved_from_a_file_to_redis() {
     assert_eq!(locks(redis, &["unlock", "person04"], "").1, Some(0));
     assert!(node.call(4).await.is_some());
 
+    // And back, to a file that no server has open, and to the memory of one that runs.
+    assert_eq!(locks(redis, &["import"], &exported), taken(1));
+    let (back, _) = locks(redis, &["export"], "");
+    assert_eq!(back, exported);
+    assert_eq!(locks(file, &["unlock", "person04"], "").1, Some(0));
+    assert_eq!(locks(file, &["import"], &back), taken(1));
+    let admin = super::server::free_port();
+    let memory = Setting {
+        admin,
+        store: "kind = \"memory\"",
+        ..Setting::default()
+    };
+    let memory = memory.folder();
+    let memory = memory.path();
+    let (nobody, code) = locks(memory, &["list"], "");
+    assert_eq!(code, Some(1), "{nobody}");
+    assert!(nobody.contains("cannot be asked"), "{nobody}");
+    let node = Node::start(memory);
+    assert_eq!(locks(memory, &["import"], &back), taken(1));
+    assert_eq!(node.call_or_not(4).await, Some(Err(403)), "locked here too");
+    assert_eq!(locks(memory, &["export"], ""), (back, Some(0)));
+
     let (refused, code) = locks(redis, &["import"], "{}");
     assert_eq!(code, Some(1));
     assert!(refused.contains("line 1"), "{refused}");
