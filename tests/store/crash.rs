@@ -11,39 +11,20 @@ use std::{
     path::Path,
     process::{Command, Stdio},
     sync::Arc,
-    time::Duration,
 };
 
 use callotp::{
     clock::{ManualClock, Timestamp},
-    otp::{
-        lockout::{LockKind, LockoutPolicy},
-        store::{Claim, StoreKey, embedded::EmbeddedStore},
-        throttle::ThrottlePolicy,
-    },
+    otp::store::{Claim, StoreKey, embedded::EmbeddedStore},
 };
 
-use super::model::{Asked, Model, People, Rules, Said};
+use super::{
+    chance::{decision, scatter},
+    model::{Asked, Model, People, RULES, Said},
+};
 
 const ROUNDS: u64 = 50;
 const USERS: u64 = 64;
-const RULES: Rules = Rules {
-    attempts: 3,
-    lifetime: Duration::from_secs(300),
-    hold: Duration::from_secs(10),
-    lockout: LockoutPolicy {
-        failures: 4,
-        window: Duration::from_secs(1800),
-        duration: Duration::from_secs(3600),
-        kind: LockKind::Hard,
-    },
-    throttle: ThrottlePolicy {
-        mean_interval: Duration::from_secs(30),
-        lookback: 5,
-        quarantine: Duration::from_secs(600),
-    },
-};
-
 /// Time stands still, so that nothing but the crash takes anything away.
 fn clock() -> ManualClock {
     ManualClock::at(Timestamp::from_millis(1_800_000_000_000))
@@ -57,33 +38,6 @@ fn open(path: &Path) -> EmbeddedStore {
 /// Every user is alone in a tenant, so that a model is of one user.
 fn people(user: u64) -> People {
     People::of(&format!("t{user}"))
-}
-
-/// The `n`th decision of a user in a round: no two runs alike, and all known beforehand.
-pub(crate) fn decision(round: u64, user: u64, n: u64, claim: Claim) -> Asked {
-    let chance = scatter(round * 1_000_003 + user * 10_007 + n);
-    let code = u8::try_from(chance >> 8 & 1).expect("a bit");
-    match chance % 10 {
-        0..=2 => Asked::Bind { user: 0, code },
-        3..=6 => Asked::Try {
-            user: 0,
-            codes: vec![code],
-        },
-        7 => Asked::Fail { user: 0, claim },
-        8 => Asked::Consume { user: 0, claim },
-        _ if chance >> 9 & 3 == 0 => Asked::Unlock {
-            user: 0,
-            anywhere: false,
-        },
-        _ => Asked::Consume { user: 0, claim },
-    }
-}
-
-/// SplitMix64's finalizer.
-pub(crate) fn scatter(n: u64) -> u64 {
-    let n = (n ^ n >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let n = (n ^ n >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    n ^ n >> 31
 }
 
 /// The number of the claim in an answer's line.

@@ -26,6 +26,24 @@ pub(crate) struct Rules {
     pub(crate) throttle: ThrottlePolicy,
 }
 
+/// The settings of those who have no wishes.
+pub(crate) const RULES: Rules = Rules {
+    attempts: 3,
+    lifetime: Duration::from_secs(300),
+    hold: Duration::from_secs(10),
+    lockout: LockoutPolicy {
+        failures: 4,
+        window: Duration::from_secs(1800),
+        duration: Duration::from_secs(3600),
+        kind: LockKind::Hard,
+    },
+    throttle: ThrottlePolicy {
+        mean_interval: Duration::from_secs(30),
+        lookback: 5,
+        quarantine: Duration::from_secs(600),
+    },
+};
+
 /// One decision asked for. Users, numbers and codes are small numbers, so that they meet.
 #[derive(Clone, Debug)]
 pub(crate) enum Asked {

@@ -20,10 +20,8 @@ use callotp::{
 use tokio::time::Instant;
 
 use super::{
-    crash::decision,
-    laws::{Claims, Engine, answers_as_the_reference},
-    model::{Asked, Model, People, Said},
-    races::RULES,
+    chance::decision,
+    model::{Asked, Model, People, RULES, Said},
     redis::{at, behind, open},
     server::Server,
 };
@@ -60,7 +58,7 @@ fn replica_of(master: &Server) -> Server {
     Server::start(&[&format!("replicaof 127.0.0.1 {}", master.port)])
 }
 
-async fn until(mut holds: impl FnMut() -> bool) {
+pub(crate) async fn until(mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
         assert!(started.elapsed() < Duration::from_secs(30), "not yet");
@@ -261,111 +259,6 @@ async fn a_failover_under_load_loses_nothing_that_replicas_have() {
     }
     assert!(faults > 0, "the outage was seen");
     assert!(logins > 10, "the load was real: {logins} logins");
-}
-
-/// Three masters that share the slots.
-struct Cluster([Server; 3]);
-
-impl Cluster {
-    async fn start() -> Self {
-        let settings = ["cluster-enabled yes", "cluster-node-timeout 2000"];
-        let servers = [(); 3].map(|()| Server::start(&settings));
-        let slots = [("0", "5461"), ("5462", "10922"), ("10923", "16383")];
-        let first = servers[0].port.to_string();
-        for (n, (server, (from, to))) in servers.iter().zip(slots).enumerate() {
-            let epoch = (n + 1).to_string();
-            assert_eq!(
-                server.say(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]),
-                "+OK\r\n"
-            );
-            assert_eq!(
-                server.say(&["CLUSTER", "ADDSLOTSRANGE", from, to]),
-                "+OK\r\n"
-            );
-            if n > 0 {
-                server.say(&["CLUSTER", "MEET", "127.0.0.1", &first]);
-            }
-        }
-        let started = Instant::now();
-        for server in &servers {
-            while !server
-                .say(&["CLUSTER", "INFO"])
-                .contains("cluster_state:ok")
-            {
-                assert!(started.elapsed() < Duration::from_secs(30), "no cluster");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        }
-        Self(servers)
-    }
-
-    async fn connect(&self, clock: ManualClock, urls: &[&str]) -> Arc<dyn OtpStore> {
-        let time = TimeSource::Given(Arc::new(clock));
-        Arc::new(open(&at(urls), time).await.expect("the cluster"))
-    }
-}
-
-impl Engine for Cluster {
-    async fn open(&self, clock: ManualClock) -> Arc<dyn OtpStore> {
-        for server in &self.0 {
-            assert_eq!(server.say(&["FLUSHALL"]), "+OK\r\n");
-        }
-        // One address is enough to find the others.
-        self.connect(clock, &[&self.0[1].url()]).await
-    }
-
-    async fn restart(
-        &self,
-        store: Arc<dyn OtpStore>,
-        clock: ManualClock,
-    ) -> (Arc<dyn OtpStore>, Claims) {
-        drop(store);
-        let urls = self.0.each_ref().map(Server::url);
-        let urls = urls.each_ref().map(String::as_str);
-        (self.connect(clock, &urls).await, Claims::Kept)
-    }
-}
-
-#[test]
-fn a_cluster_answers_as_the_reference() {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let cluster = runtime.block_on(Cluster::start());
-    answers_as_the_reference(&cluster, 10);
-}
-
-#[tokio::test]
-async fn a_server_with_tls_and_users_is_reached_by_who_knows_its_authority() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let named = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let made = rcgen::generate_simple_self_signed(named).expect("a certificate");
-    let file = |name: &str, content: String| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, content).expect("a file");
-        path
-    };
-    let certificate = file("redis.pem", made.cert.pem());
-    let key = file("redis.key", made.signing_key.serialize_pem());
-    let port = super::server::free_port();
-    let server = Server::start(&[
-        &format!("tls-port {port}"),
-        &format!("tls-cert-file {}", certificate.display()),
-        &format!("tls-key-file {}", key.display()),
-        "tls-auth-clients no",
-        "user otp on >secret ~callotp:* +@all",
-    ]);
-    let url = format!("rediss://otp:secret@127.0.0.1:{port}");
-    let trusting = RedisConfig {
-        ca: Some(certificate),
-        ..at(&[&url])
-    };
-    let store = connect(&trusting).await;
-    let (people, mut model) = (People::of("tls"), fresh());
-    agree(&store, &people, &mut model, BIND).await;
-    let strangers = open(&at(&[&url]), TimeSource::Server).await.err();
-    let strangers = strangers.expect("refused").to_string();
-    assert!(strangers.contains("certificate"), "{strangers}");
-    assert!(!strangers.contains("secret"), "{strangers}");
-    drop(server);
 }
 
 #[tokio::test]

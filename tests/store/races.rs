@@ -1,51 +1,27 @@
 //! Many at once, on one store or on two nodes of one.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU64, Ordering},
 };
 
 use callotp::{
     clock::{Clock as _, ManualClock, SystemClock, Timestamp},
-    otp::{
-        lockout::{LockKind, LockoutPolicy},
-        store::{
-            Bound, Claim, OtpStore, StoreKey, Tried, embedded::EmbeddedStore, memory::MemoryStore,
-            redis::TimeSource,
-        },
-        throttle::ThrottlePolicy,
+    otp::store::{
+        Bound, Claim, OtpStore, StoreKey, Tried, embedded::EmbeddedStore, memory::MemoryStore,
+        redis::TimeSource,
     },
 };
 
 use super::{
-    crash::scatter,
+    chance::scatter,
     linear::{Event, is_linearizable},
-    model::{Asked, Model, People, Rules, Said},
+    model::{Asked, Model, People, RULES, Said},
     redis::{at, open},
     server::Server,
 };
 
 type Nodes = Vec<Arc<dyn OtpStore>>;
-
-pub(crate) const RULES: Rules = Rules {
-    attempts: 3,
-    lifetime: Duration::from_secs(300),
-    hold: Duration::from_secs(10),
-    lockout: LockoutPolicy {
-        failures: 4,
-        window: Duration::from_secs(1800),
-        duration: Duration::from_secs(3600),
-        kind: LockKind::Hard,
-    },
-    throttle: ThrottlePolicy {
-        mean_interval: Duration::from_secs(30),
-        lookback: 5,
-        quarantine: Duration::from_secs(600),
-    },
-};
 
 fn embedded(folder: &tempfile::TempDir) -> Nodes {
     let key = StoreKey::new(&[7; 32]);

@@ -1,6 +1,12 @@
 //! The engine on a server of its own: a real one.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    sync::Arc,
+    thread::spawn,
+    time::Duration,
+};
 
 use callotp::{
     clock::{ManualClock, SystemEntropy},
@@ -13,6 +19,7 @@ use callotp::{
 
 use super::{
     laws::{Claims, Engine, answers_as_the_reference},
+    model::{Asked, People, RULES},
     server::Server,
 };
 
@@ -145,6 +152,96 @@ async fn what_the_servers_user_may_not_do_is_named_at_the_start() {
     assert_eq!(server.say(&elsewhere), "+OK\r\n");
     let elsewhere = refusal(&at(&[&url])).await;
     assert!(elsewhere.contains("key"), "{elsewhere}");
+}
+
+/// What `docs/store.md` asks for is enough, and is all.
+#[tokio::test]
+async fn the_documented_rights_are_enough() {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/store.md");
+    let page = std::fs::read_to_string(page).expect("the page");
+    let (_, rights) = page
+        .split_once("on the keys `callotp:*`: ")
+        .expect("rights");
+    let (rights, _) = rights.split_once(" if replicas").expect("an end");
+    let commands = rights.split(|c: char| !c.is_ascii_uppercase() && c != '|');
+    let commands: Vec<String> = commands
+        .filter(|word| word.len() > 2)
+        .map(|word| format!("+{}", word.to_lowercase()))
+        .collect();
+    assert!(commands.len() > 15, "{commands:?}");
+    let server = Server::start(&[]);
+    let mut user = vec![
+        "ACL",
+        "SETUSER",
+        "otp",
+        "on",
+        ">secret",
+        "~callotp:*",
+        "-@all",
+    ];
+    user.extend(commands.iter().map(String::as_str));
+    assert_eq!(server.say(&user), "+OK\r\n");
+    let url = format!("redis://otp:secret@127.0.0.1:{}", server.port);
+    let opened = open(&at(&[&url]), TimeSource::Server).await;
+    let store = opened.map_err(|error| error.to_string()).expect("opened");
+    assert_eq!(store.check().await, Ok(()));
+    assert_eq!(store.locks().await, Ok(Vec::new()));
+    let people = People::of("t1");
+    for asked in [
+        Asked::Request { number: 0 },
+        Asked::Bind { user: 0, code: 0 },
+        Asked::Try {
+            user: 0,
+            codes: vec![1],
+        },
+    ] {
+        let said = people.ask(&store, &RULES, &asked).await;
+        assert!(said.is_ok(), "{said:?}");
+    }
+}
+
+/// A real server that says it is an older one, as long as nobody looks closely.
+fn older(server: &Server) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let to = server.port;
+    // Ends with the test program, like whatever waits in it.
+    spawn(move || {
+        for client in listener.incoming() {
+            let client = client.expect("a connection");
+            let server = TcpStream::connect(("127.0.0.1", to)).expect("the server");
+            let (mut asked, mut asks) = (
+                client.try_clone().expect("a handle"),
+                server.try_clone().expect("a handle"),
+            );
+            spawn(move || std::io::copy(&mut asked, &mut asks));
+            let (mut from, mut to) = (server, client);
+            spawn(move || {
+                let mut bytes = vec![0; 1 << 16];
+                while let Ok(some @ 1..) = from.read(&mut bytes) {
+                    let says = b"redis_version:";
+                    for at in 0..some.saturating_sub(says.len()) {
+                        if bytes[at..].starts_with(says) {
+                            bytes[at + says.len()] = b'6';
+                        }
+                    }
+                    if to.write_all(&bytes[..some]).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_version_without_what_is_needed_is_named_at_the_start() {
+    let server = Server::start(&[]);
+    let older = format!("redis://127.0.0.1:{}", older(&server));
+    let refusal = refusal(&at(&[&older])).await;
+    assert!(refusal.contains("it is version \"6."), "{refusal}");
+    assert!(refusal.contains("Redis 7 or later"), "{refusal}");
 }
 
 #[tokio::test]

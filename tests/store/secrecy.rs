@@ -12,7 +12,7 @@ use callotp::{
 };
 
 use super::{
-    races::RULES,
+    model::RULES,
     redis::{at, open},
     server::Server,
 };

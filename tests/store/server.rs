@@ -30,13 +30,19 @@ impl Server {
 
     /// Starts a sentinel that watches the server on `master`, and calls it "otp".
     pub(crate) fn sentinel(master: u16) -> Self {
+        Self::sentinel_with(master, &[])
+    }
+
+    /// The same with these settings.
+    pub(crate) fn sentinel_with(master: u16, settings: &[&str]) -> Self {
         let monitor = format!("sentinel monitor otp 127.0.0.1 {master} 1");
-        let settings = [
+        let own = [
             monitor.as_str(),
             // Not so soon that a busy machine looks like a dead one.
             "sentinel down-after-milliseconds otp 1500",
             "sentinel failover-timeout otp 3000",
         ];
+        let settings = [&own[..], settings].concat();
         Self::run(free_port(), "", &settings, &["--sentinel"])
     }
 
@@ -70,7 +76,12 @@ impl Server {
 
     /// What the server says to a command, raw. An administrator's connection, without a user.
     pub(crate) fn say(&self, command: &[&str]) -> String {
-        say(self.port, command).expect("an answer")
+        say(self.port, &[command]).expect("an answer")
+    }
+
+    /// The same after showing a password.
+    pub(crate) fn say_as(&self, password: &str, command: &[&str]) -> String {
+        say(self.port, &[&["AUTH", password], command]).expect("an answer")
     }
 
     pub(crate) fn signal(&self, signal: &str) {
@@ -124,18 +135,22 @@ pub(crate) fn free_port() -> u16 {
 }
 
 fn answers(port: u16) -> bool {
-    say(port, &["PING"]).is_ok_and(|answer| answer.starts_with(['+', '-']))
+    say(port, &[&["PING"]]).is_ok_and(|answer| answer.starts_with(['+', '-']))
 }
 
-fn say(port: u16, command: &[&str]) -> std::io::Result<String> {
+/// What the server says to the last of these commands, as far as it comes at once.
+fn say(port: u16, commands: &[&[&str]]) -> std::io::Result<String> {
     let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     connection.set_read_timeout(Some(Duration::from_secs(2)))?;
-    let mut request = format!("*{}\r\n", command.len());
-    for word in command {
-        request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
-    }
-    connection.write_all(request.as_bytes())?;
     let mut answer = vec![0; 1 << 16];
-    let read = connection.read(&mut answer)?;
+    let mut read = 0;
+    for command in commands {
+        let mut request = format!("*{}\r\n", command.len());
+        for word in *command {
+            request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+        }
+        connection.write_all(request.as_bytes())?;
+        read = connection.read(&mut answer)?;
+    }
     Ok(String::from_utf8_lossy(&answer[..read]).into_owned())
 }

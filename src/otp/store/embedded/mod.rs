@@ -14,8 +14,8 @@
 use std::{
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc,
+        atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
@@ -25,7 +25,8 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
 use self::{
-    journal::Place,
+    health::{Health, LastWords, closed},
+    place::Place,
     writer::{Changed, Cleaning, Writer},
 };
 use super::{
@@ -45,7 +46,9 @@ use crate::{
 
 mod codec;
 mod disk;
+mod health;
 mod journal;
+mod place;
 mod writer;
 
 /// Changes that may wait for the disk. A disk that does not keep up is a fault, not a heap.
@@ -299,50 +302,9 @@ impl OtpStore for EmbeddedStore {
     }
 }
 
-/// Dropped when the writer's thread ends, however it ends: from then on nothing can be
-/// decided, and everybody who asks is told so.
-struct LastWords(Arc<Shared>);
-
-impl Drop for LastWords {
-    fn drop(&mut self) {
-        let why = "the thread that writes has ended; the program has to be started again";
-        self.0.health.fail(&StoreFault::Unavailable(why.to_owned()));
-    }
-}
-
 enum Failure {
     Opening(StoreError),
     Thread(std::io::Error),
-}
-
-fn closed() -> StoreFault {
-    StoreFault::Unavailable("the store is closed".to_owned())
-}
-
-/// Whether what memory says is, or soon will be, on the disk.
-#[derive(Default)]
-struct Health {
-    failed: AtomicBool,
-    why: Mutex<Option<StoreFault>>,
-}
-
-impl Health {
-    fn check(&self) -> Result<(), StoreFault> {
-        if !self.failed.load(Ordering::SeqCst) {
-            return Ok(());
-        }
-        let why = self.why.lock().unwrap_or_else(PoisonError::into_inner);
-        Err(why.clone().unwrap_or_else(closed))
-    }
-
-    fn fail(&self, fault: &StoreFault) {
-        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault.clone());
-        self.failed.store(true, Ordering::SeqCst);
-    }
-
-    fn recover(&self) {
-        self.failed.store(false, Ordering::SeqCst);
-    }
 }
 
 #[cfg(test)]

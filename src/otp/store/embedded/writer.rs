@@ -8,7 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Shared, codec,
     codec::Change,
-    journal::{Journal, Place, Rows},
+    journal::{Journal, Rows},
+    place::Place,
 };
 use crate::otp::store::{NumberKey, StoreFault, SubjectKey};
 

@@ -155,8 +155,8 @@ pub(super) async fn announce(link: &Link, in_force: [u8; 16]) -> Result<(), Stor
 /// shows now, and not at somebody's login.
 pub(super) async fn rights(config: &RedisConfig, store: &RedisStore) -> Result<(), StoreError> {
     let lacking = |fault: StoreFault| match fault.to_string() {
-        // The server does not say which.
-        what if what.contains("executing the script can't") => {
+        // Redis does not say which; Valkey does.
+        what if what.contains("executing the script can't") || what.contains("ACL failure") => {
             trouble(config, format!("{what}; the decisions need {NEEDED}"))
         }
         what => trouble(config, what),

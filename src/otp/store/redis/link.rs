@@ -437,8 +437,10 @@ fn is_of_the_connection(error: &RedisError) -> bool {
 /// What an error comes to, on one line; it never holds what was sent.
 pub(super) fn plain(error: &RedisError) -> String {
     let mut said = error.to_string();
-    // A script's error names the script; nobody needs that.
-    if let Some(at) = said.find(" script: ") {
+    // A script's error ends with the script's name and line; nobody needs those.
+    if let Some(at) = said.rfind(" script: ")
+        && said[at..].contains("@user_script")
+    {
         said.truncate(at);
     }
     said.replace(['\r', '\n'], " ")
