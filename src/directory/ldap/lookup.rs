@@ -132,7 +132,10 @@ impl Directory {
 
     async fn examine(&self, session: Session) {
         let url = self.servers.0[session.server].url.to_string();
-        doctor::log(&self.examine_content(&url, &session).await);
+        doctor::log(
+            &self.schema.base,
+            &self.examine_content(&url, &session).await,
+        );
     }
 
     /// What a question for the usual spellings does not find.

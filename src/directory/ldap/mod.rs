@@ -104,6 +104,18 @@ pub enum LdapSetupError {
     NoPassword,
 }
 
+impl LdapSetupError {
+    /// What to do, where the message does not say it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Trust(NoTrust::Unreadable(..) | NoTrust::File(..)) => {
+                "name the PEM file of the authority that signed the servers' certificates with ca"
+            }
+            _ => "",
+        }
+    }
+}
+
 /// A directory behind one or more LDAP servers. Its background tasks end with it.
 pub struct LdapDirectory {
     config: LdapConfig,
