@@ -49,6 +49,7 @@ mod stranger;
 mod sync;
 mod terms;
 mod trust;
+mod upkeep;
 
 pub use server_url::{BadUrl, ServerUrl};
 pub use trust::NoTrust;
