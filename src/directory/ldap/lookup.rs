@@ -60,6 +60,7 @@ pub(super) struct Directory {
     /// By index all numbers, by search those in unusual spellings.
     pub(super) index: Arc<LiveIndex>,
     pub(super) dialect: OnceLock<Dialect>,
+    name_attributes: Arc<[Box<str>]>,
     scans: Scans,
 }
 
@@ -73,6 +74,8 @@ impl Directory {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, LdapSetupError> {
         let terms = Terms::try_from(&schema)?;
+        let id = schema.user_id_attribute.clone();
+        let name_attributes = [id, schema.username_attribute.clone()].into();
         Ok(Self {
             servers: Arc::new(servers_of(config, trusted, &clock)?),
             schema: Arc::new(schema),
@@ -82,6 +85,7 @@ impl Directory {
             lookup,
             index: Arc::default(),
             dialect: OnceLock::new(),
+            name_attributes,
             scans: Scans::default(),
         })
     }
@@ -111,7 +115,9 @@ impl Directory {
             return Ok(None);
         }
         let called = Filter::equal(&self.terms.username, name);
-        let question = self.question(called, Arc::new(|_| true));
+        let mut question = self.question(called, Arc::new(|_| true));
+        // Nobody asks for a number here; without them the answer is half as long.
+        question.attributes = self.name_attributes.clone();
         match self.answer(question, deadline).await?.as_slice() {
             [] => Ok(None),
             [entry] => self.user(entry, Some(name)).map(Some),
