@@ -40,7 +40,7 @@ fn check_directory(tenant: &TenantConfig) -> Vec<Finding> {
             }
         }
         DirectorySource::Ldap(servers, _) => match ldap::check(servers, schema) {
-            Err(error) => vec![Finding::broken(subject, error.to_string(), "")],
+            Err(error) => vec![Finding::broken(subject, error.to_string(), error.advice())],
             Ok(()) => Vec::new(),
         },
     }

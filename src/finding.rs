@@ -50,6 +50,11 @@ impl Finding {
         Self::new(Severity::Broken, subject, fact, advice)
     }
 
+    /// True if something does not work.
+    pub fn is_broken(&self) -> bool {
+        self.severity == Severity::Broken
+    }
+
     fn new(
         severity: Severity,
         subject: impl fmt::Display,

@@ -17,6 +17,7 @@ mod hostile;
 mod index;
 mod mocked;
 mod openldap;
+mod operator;
 mod outages;
 mod reload;
 mod reports;

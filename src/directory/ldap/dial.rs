@@ -90,6 +90,39 @@ pub(super) enum DialError {
     Broken(String),
 }
 
+impl DialError {
+    /// What to do.
+    pub(super) fn advice(&self) -> &'static str {
+        match self {
+            Self::Name(_) => "correct the name in urls, or have it resolved",
+            Self::Connect(_) => "is the server running, and does a firewall let us through?",
+            Self::Tls(said) => tls_advice(said),
+            Self::StartTls(_) => "use ldaps://, or have StartTLS enabled",
+            Self::ServiceBind(_) => "check bind_dn and bind_password",
+            Self::BindRefused(_) => "do what the server says, or ask its administrator",
+            Self::Silent => "a firewall may be dropping packets, or the server hangs",
+            Self::Broken(_) => "is it an LDAP server, and would ldaps:// be right for this port?",
+            Self::Out(_) => "",
+        }
+    }
+}
+
+fn tls_advice(said: &str) -> &'static str {
+    match () {
+        () if said.contains("UnknownIssuer") || said.contains("BadSignature") => {
+            "name the PEM file of the authority that signed the server's certificate with ca"
+        }
+        () if said.contains("not valid for name") => {
+            "write the URL with a name that is in the server's certificate"
+        }
+        () if said.contains("xpired") => "have the server's certificate renewed",
+        () if said.contains("CaUsedAsEndEntity") => {
+            "the server shows its authority's own certificate; have it show one that was signed"
+        }
+        () => "is it ldaps:// on this port?",
+    }
+}
+
 /// A connection and its guard's state.
 struct Dialled {
     ldap: Ldap,

@@ -136,8 +136,10 @@ async fn flags(
     let Some(base) = root.texts("schemaNamingContext").next() else {
         return Ok(());
     };
-    let names = attributes.iter();
-    let called = names.map(|a| Filter::equal(&known("lDAPDisplayName"), &*a.name));
+    // One that every schema has tells a schema that may not be read from unknown names.
+    let names = attributes.iter().map(|attribute| &*attribute.name);
+    let names = names.chain(["objectClass"]);
+    let called = names.map(|name| Filter::equal(&known("lDAPDisplayName"), name));
     let mut question = Question::about_the_server();
     question.base = base.into();
     question.scope = Scope::Subtree;

@@ -26,7 +26,7 @@ use crate::{
         DirectoryFault, Schema,
         filter::{Attribute, Filter},
     },
-    finding::Finding,
+    finding::{Finding, Severity},
     phone_number::NumberPlan,
 };
 
@@ -74,7 +74,7 @@ impl Directory {
         let session = match dialled.await {
             Ok(ldap) => Session::on(place, ldap),
             Err(error) => {
-                findings.push(self.refused(server, &error));
+                findings.push(failed(server, &error));
                 return findings;
             }
         };
@@ -85,9 +85,13 @@ impl Directory {
         findings.push(Finding::good(&server.url, who));
         let url = server.url.to_string();
         findings.extend(self.clock_of(&url, &session).await);
-        findings.extend(self.examine_content(&url, &session).await);
-        findings.extend(self.speed(&url, &session).await);
-        findings.push(self.readable_in_whole(&url, &session, lookup).await);
+        let content = self.examine_content(&url, &session).await;
+        let is_usable = !content.iter().any(Finding::is_broken);
+        findings.extend(content);
+        if is_usable {
+            findings.extend(self.speed(&url, &session).await);
+            findings.push(self.readable_in_whole(&url, &session, lookup).await);
+        }
         findings
     }
 
@@ -98,8 +102,7 @@ impl Directory {
         let tcp = match timeout(STEP, dial::connect(url)).await {
             Ok(Ok(tcp)) => tcp,
             Ok(Err(error)) => {
-                let advice = "is the server running, and does a firewall let us through?";
-                findings.push(Finding::broken(url, error.to_string(), advice));
+                findings.push(failed(server, &error));
                 return false;
             }
             Err(_) => {
@@ -127,7 +130,7 @@ impl Directory {
                 true
             }
             Ok(Err(error)) => {
-                findings.push(Finding::broken(url, error.to_string(), tls_advice(&error)));
+                findings.push(failed(server, &error));
                 false
             }
             Err(_) => {
@@ -136,14 +139,6 @@ impl Directory {
                 false
             }
         }
-    }
-
-    fn refused(&self, server: &Server, error: &DialError) -> Finding {
-        let advice = match error {
-            DialError::ServiceBind(_) => "check bind_dn and bind_password",
-            _ => "the server accepts, but does not answer; ask its administrator",
-        };
-        Finding::broken(&server.url, error.to_string(), advice)
     }
 
     /// Active Directory tells the time.
@@ -226,13 +221,16 @@ impl Directory {
         for (key, attribute) in single {
             findings.push(self.readable(url, session, key, attribute, None).await);
         }
+        let mut is_readable = false;
         for attribute in &self.terms.phones {
             let described = dialect
                 .as_ref()
                 .and_then(|dialect| dialect.about(attribute.as_str()));
             let known = described.and_then(|attribute| attribute.known);
             let key = "phone_attributes";
-            findings.push(self.readable(url, session, key, attribute, known).await);
+            let found = self.readable(url, session, key, attribute, known).await;
+            is_readable |= found.severity == Severity::Good;
+            findings.push(found);
             let Some(indexed) = described.and_then(|attribute| attribute.indexed) else {
                 continue;
             };
@@ -244,6 +242,13 @@ impl Directory {
                     "use lookup = \"index\", or have the attribute indexed",
                 ),
             });
+        }
+        if !is_readable {
+            findings.push(Finding::broken(
+                url,
+                "no number of any user can be read: no call finds anybody",
+                "give the service user the right to read phone_attributes, or correct them",
+            ));
         }
         findings
     }
@@ -344,8 +349,7 @@ impl Directory {
 }
 
 /// Says in the log what an operator has to correct.
-pub(super) fn log(findings: &[Finding]) {
-    use crate::finding::Severity;
+pub(super) fn log(base: &str, findings: &[Finding]) {
     for finding in findings {
         let Finding {
             subject,
@@ -354,11 +358,15 @@ pub(super) fn log(findings: &[Finding]) {
             ..
         } = finding;
         match finding.severity {
-            Severity::Good => tracing::debug!(server = %subject, "{fact}"),
-            Severity::Unwise => tracing::warn!(server = %subject, %advice, "{fact}"),
-            Severity::Broken => tracing::error!(server = %subject, %advice, "{fact}"),
+            Severity::Good => tracing::debug!(server = %subject, %base, "{fact}"),
+            Severity::Unwise => tracing::warn!(server = %subject, %base, %advice, "{fact}"),
+            Severity::Broken => tracing::error!(server = %subject, %base, %advice, "{fact}"),
         }
     }
+}
+
+fn failed(server: &Server, error: &DialError) -> Finding {
+    Finding::broken(&server.url, error.to_string(), error.advice())
 }
 
 /// The first entry, if there is one.
@@ -366,24 +374,6 @@ async fn one(session: &Session, mut question: Question) -> Result<Option<Entry>,
     question.enough = 1;
     let mut answer = session.ask(&question, Deadline::within(STEP)).await?;
     Ok(answer.entries.pop())
-}
-
-fn tls_advice(error: &DialError) -> &'static str {
-    let said = error.to_string();
-    match () {
-        () if matches!(error, DialError::StartTls(_)) => "use ldaps://, or have StartTLS enabled",
-        () if said.contains("UnknownIssuer") || said.contains("BadSignature") => {
-            "name the PEM file of the authority that signed the server's certificate with ca"
-        }
-        () if said.contains("not valid for name") => {
-            "write the URL with a name that is in the server's certificate"
-        }
-        () if said.contains("xpired") => "have the server's certificate renewed",
-        () if said.contains("CaUsedAsEndEntity") => {
-            "the server shows its authority's own certificate; have it show one that was signed"
-        }
-        () => "is it ldaps:// on this port?",
-    }
 }
 
 fn certificate(

@@ -49,6 +49,7 @@ mod stranger;
 mod sync;
 mod terms;
 mod trust;
+mod upkeep;
 
 pub use server_url::{BadUrl, ServerUrl};
 pub use trust::NoTrust;
@@ -102,6 +103,18 @@ pub enum LdapSetupError {
     /// RFC 4513 §5.1.2 would make of it somebody nobody asked for.
     #[error("bind_dn needs a bind_password that is not empty")]
     NoPassword,
+}
+
+impl LdapSetupError {
+    /// What to do, where the message does not say it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Trust(NoTrust::Unreadable(..) | NoTrust::File(..)) => {
+                "name the PEM file of the authority that signed the servers' certificates with ca"
+            }
+            _ => "",
+        }
+    }
 }
 
 /// A directory behind one or more LDAP servers. Its background tasks end with it.

@@ -355,7 +355,13 @@ impl Server {
         if self.circuit.fail(reason.clone(), self.clock.now()) != Some(Change::Lost) {
             return;
         }
-        tracing::error!(server = %self.url, %reason, "the LDAP server is lost; it is tried again until it answers");
+        let advice = error.advice();
+        tracing::error!(
+            server = %self.url,
+            %reason,
+            advice,
+            "the LDAP server is lost; it is tried again until it answers"
+        );
         self.forget_connections();
         tokio::spawn(watch(Arc::downgrade(self), error.clone()));
     }

@@ -8,7 +8,10 @@ use rustls_pki_types::{CertificateDer, TrustAnchor, pem::PemObject as _};
 /// Why nobody could be believed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoTrust {
-    /// The file cannot be read, or holds something else.
+    /// The file cannot be read.
+    #[error("ca: {0} cannot be read: {1}")]
+    Unreadable(String, String),
+    /// The file holds something else.
     #[error("ca: {0} holds no usable certificate: {1}")]
     File(String, String),
     /// The machine has no authorities.
@@ -42,10 +45,10 @@ pub(super) fn client_config(trusted: &Trusted) -> Arc<ClientConfig> {
 
 fn from_file(path: &Path) -> Result<RootCertStore, NoTrust> {
     let unusable = |reason: String| NoTrust::File(path.display().to_string(), reason);
+    let pem = std::fs::read(path)
+        .map_err(|error| NoTrust::Unreadable(path.display().to_string(), error.to_string()))?;
     let mut roots = RootCertStore::empty();
-    for certificate in
-        CertificateDer::pem_file_iter(path).map_err(|error| unusable(error.to_string()))?
-    {
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
         roots
             .add(certificate)

@@ -131,8 +131,8 @@ impl Refresher {
             (None, Some(fault @ DirectoryFault::Unusable(_))) => tracing::warn!(
                 %base,
                 %fault,
-                "numbers in unusual spellings cannot be listed: every call from an unknown number \
-                 makes the directory look at all entries (callotp doctor says what to do)"
+                "numbers in unusual spellings cannot be listed; they are looked for call by call, \
+                 as far as the directory allows that (callotp doctor says what to do)"
             ),
             (Some(_), None) if self.wanted.is_all() => {
                 tracing::warn!(%base, "the index of numbers is refreshed again");
