@@ -22,15 +22,26 @@ use proptest::{
 };
 use tokio::runtime::Runtime;
 
-use self::model::{FAILURES, LOCKED_FOR, World, owner};
+use self::model::{FAILURES, LOCKED_FOR, Source, World, owner};
 use crate::stage::Answer;
 
 mod model;
 
-/// Cases per law and flavour.
+/// Cases per law and source.
 const CASES: u32 = 100;
 
-const FLAVOURS: [Flavour; 2] = [Flavour::OpenLdap, Flavour::Ad];
+const SEARCHES: [Source; 2] = [
+    Source::Search(Flavour::OpenLdap),
+    Source::Search(Flavour::Ad),
+];
+
+const EVERY_SOURCE: [Source; 5] = [
+    Source::Search(Flavour::OpenLdap),
+    Source::Search(Flavour::Ad),
+    Source::Index(Flavour::OpenLdap),
+    Source::Index(Flavour::Ad),
+    Source::Ldif,
+];
 
 /// Who lives in the world of one case, and what happens in it.
 #[derive(Clone, Debug)]
@@ -106,8 +117,8 @@ fn with_outages() -> impl Strategy<Value = Event> {
 
 #[test]
 fn an_otp_reaches_its_user_alone_and_lets_that_user_in_once_in_time_with_the_password() {
-    for flavour in FLAVOURS {
-        hold(flavour, "", &case(without_faults()), async |world, case| {
+    for source in EVERY_SOURCE {
+        hold(source, "", &case(without_faults()), async |world, case| {
             for event in &case.events {
                 world.happens(event).await?;
             }
@@ -118,9 +129,9 @@ fn an_otp_reaches_its_user_alone_and_lets_that_user_in_once_in_time_with_the_pas
 
 #[test]
 fn no_fault_counts_as_a_failure_or_lets_anybody_in() {
-    for flavour in FLAVOURS {
+    for source in SEARCHES {
         hold(
-            flavour,
+            source,
             "refusals = \"http\"",
             &case(with_outages()),
             async |world, case| {
@@ -147,7 +158,7 @@ fn no_sequence_of_calls_makes_more_guesses_possible_than_the_limits_say() {
     ];
     let crowded =
         (inhabitants(3), vec(event, 20..60)).prop_map(|(people, events)| Case { people, events });
-    hold(Flavour::OpenLdap, "", &crowded, async |world, case| {
+    hold(SEARCHES[0], "", &crowded, async |world, case| {
         let before = world.asked;
         for event in &case.events {
             world.happens(event).await?;
@@ -176,9 +187,9 @@ fn of_many_who_log_in_at_once_with_one_otp_exactly_one_gets_in() {
                     .iter()
                     .any(|number| owner(people, *number) == Some(0))
         });
-    for flavour in FLAVOURS {
+    for source in EVERY_SOURCE {
         hold_any(
-            flavour,
+            source,
             "",
             &at_once,
             |(people, _)| people,
@@ -218,10 +229,10 @@ fn every_answer_is_one_the_contract_allows_and_in_time() {
     ];
     let question = (any::<bool>(), text, fault);
     let case = (inhabitants(4), vec(question, 1..8));
-    for flavour in FLAVOURS {
+    for source in SEARCHES {
         let quick = "request_timeout = \"400ms\"";
         hold_any(
-            flavour,
+            source,
             quick,
             &case,
             |(people, _)| people,
@@ -269,23 +280,23 @@ fn allowed(calls: bool, answer: &Answer) -> Result<(), TestCaseError> {
 
 /// Holds a law for every case of a strategy.
 fn hold(
-    flavour: Flavour,
+    source: Source,
     server: &str,
     cases: &impl Strategy<Value = Case>,
     law: impl AsyncFn(&mut World, &Case) -> Result<(), TestCaseError>,
 ) {
-    hold_any(flavour, server, cases, |case| &case.people, law);
+    hold_any(source, server, cases, |case| &case.people, law);
 }
 
 fn hold_any<C: std::fmt::Debug>(
-    flavour: Flavour,
+    source: Source,
     server: &str,
     cases: &impl Strategy<Value = C>,
     people: impl Fn(&C) -> &Vec<Inhabitant>,
     law: impl AsyncFn(&mut World, &C) -> Result<(), TestCaseError>,
 ) {
     let runtime = Runtime::new().expect("a runtime");
-    let world = RefCell::new(runtime.block_on(World::new(flavour, server)));
+    let world = RefCell::new(runtime.block_on(World::new(source, server)));
     let config = Config {
         cases: CASES,
         source_file: Some(file!()),
@@ -303,7 +314,7 @@ fn hold_any<C: std::fmt::Debug>(
         let log = world.borrow().stage.log();
         let tail: Vec<&str> = log.lines().rev().take(6).collect();
         panic!(
-            "{flavour:?}: {error}\nlogged, the latest first:\n{}",
+            "{source:?}: {error}\nlogged, the latest first:\n{}",
             tail.join("\n")
         );
     }

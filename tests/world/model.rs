@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use callotp::clock::{Clock as _, Timestamp};
 use callotp_mock::{
     ldap::{Directory, Flavour},
     people::{
-        Fiction, Spelling, Status,
+        Fiction, Person, Spelling, Status,
         strategy::{Event, Inhabitant},
     },
 };
@@ -21,10 +22,33 @@ pub const FAILURES: usize = 5;
 const WINDOW: Duration = Duration::from_secs(30 * 60);
 pub const LOCKED_FOR: Duration = Duration::from_secs(60 * 60);
 
+/// Where the server looks its users up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In a directory of this flavour, with a search for each call.
+    Search(Flavour),
+    /// In the same, with an index of its numbers.
+    Index(Flavour),
+    /// In an LDIF file.
+    Ldif,
+}
+
+impl Source {
+    fn flavour(self) -> Flavour {
+        match self {
+            Self::Search(flavour) | Self::Index(flavour) => flavour,
+            Self::Ldif => Flavour::OpenLdap,
+        }
+    }
+}
+
 /// A server, its directory, and what has to be true of them.
 pub struct World {
+    source: Source,
     pub directory: Directory,
     pub stage: Stage,
+    /// Somebody who is there on one day only, added last: who finds this person knows the day.
+    herald: Option<Person>,
     people: Vec<Inhabitant>,
     /// The OTPs heard today, the latest last.
     heard: Vec<Heard>,
@@ -54,7 +78,8 @@ struct Standing {
 }
 
 impl World {
-    pub async fn new(flavour: Flavour, server: &str) -> Self {
+    pub async fn new(source: Source, server: &str) -> Self {
+        let flavour = source.flavour();
         let suffix = "dc=lab,dc=test";
         let directory = Directory::builder()
             .flavour(flavour)
@@ -81,6 +106,17 @@ impl World {
             ),
         };
         let (url, base) = (directory.url(), directory.people_base());
+        let lookup = match source {
+            Source::Index(_) => "lookup = \"index\"\nindex_refresh = \"1s\"",
+            Source::Search(_) | Source::Ldif => "lookup = \"search\"",
+        };
+        let place = match source {
+            Source::Ldif => "kind = \"ldif\"\npath = \"people.ldif\"".to_owned(),
+            Source::Search(_) | Source::Index(_) => format!(
+                "kind = \"ldap\"\nurls = [\"{url}\"]\nbind_dn = \"{service}\"\n\
+                 bind_password_file = \"service.password\"\n{lookup}"
+            ),
+        };
         let toml = format!(
             r#"
 [server]
@@ -106,10 +142,7 @@ mean_interval = "1ms"
 [tenant.phone]
 region = "SE"
 [tenant.directory]
-kind = "ldap"
-urls = ["{url}"]
-bind_dn = "{service}"
-bind_password_file = "service.password"
+{place}
 base = "{base}"
 user_filter = "{filter}"
 username_attribute = "{name}"
@@ -126,7 +159,10 @@ basic = {{ username = "pbx", password_hash = "{HASH}" }}
         std::fs::write(&password, "service secret").expect("a written file");
         let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         std::fs::set_permissions(&password, private).expect("a file of our own");
+        std::fs::write(folder.path().join("people.ldif"), "").expect("a written file");
         Self {
+            source,
+            herald: None,
             stage: Stage::in_folder(folder, &toml).await,
             directory,
             people: Vec::new(),
@@ -141,17 +177,28 @@ basic = {{ username = "pbx", password_hash = "{HASH}" }}
     /// A new day: other people, and whatever was is over.
     pub async fn dawns(&mut self, people: &[Inhabitant]) {
         self.directory.set_faults([]);
-        for gone in &self.people {
-            assert!(
-                self.directory.remove(&gone.person.username),
-                "{gone:?} was there"
-            );
+        let gone = self.people.iter().map(|one| &one.person);
+        for gone in gone.chain(&self.herald) {
+            assert!(self.directory.remove(&gone.username), "{gone:?} was there");
         }
-        for new in people {
-            self.directory
-                .add(&new.person)
-                .expect("user names are unique");
+        let yesterday = self.herald.as_ref().map(|herald| herald.username.as_str());
+        let (name, digits) = match yesterday {
+            Some("odd") => ("even", 98),
+            _ => ("odd", 99),
+        };
+        let number = Fiction::ending(digits)
+            .expect("reserved for fiction")
+            .e164();
+        let herald = Person::new(name, name, "secret", &[&number]);
+        for new in people.iter().map(|one| &one.person).chain([&herald]) {
+            self.directory.add(new).expect("user names are unique");
         }
+        if self.source == Source::Ldif {
+            let people = people.iter().map(|one| &one.person).chain([&herald]);
+            let file = self.stage.folder.path().join("people.ldif");
+            std::fs::write(file, people.map(entry).collect::<String>()).expect("a written file");
+        }
+        self.herald = Some(herald);
         self.stage.clock.advance(Duration::from_secs(24 * 60 * 60));
         self.people = people.to_vec();
         self.heard.clear();
@@ -159,6 +206,22 @@ basic = {{ username = "pbx", password_hash = "{HASH}" }}
         self.guesses_compared = vec![0; people.len()];
         if self.ill {
             self.convalesces().await;
+        }
+        if self.source != Source::Search(self.source.flavour()) {
+            // It is loaded again now, and not when it is due.
+            self.stage.reload().await;
+            self.heralded(&number).await;
+        }
+    }
+
+    /// The server knows this day's people.
+    async fn heralded(&mut self, number: &str) {
+        loop {
+            self.asked += 1;
+            if self.stage.get_otp(number).await.status == 200 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 
@@ -377,6 +440,35 @@ basic = {{ username = "pbx", password_hash = "{HASH}" }}
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
+}
+
+/// A person in an LDIF file, everything in base64.
+fn entry(person: &Person) -> String {
+    let encoded = |text: &str| STANDARD.encode(text);
+    let name = &person.username;
+    let mut entry = format!(
+        "dn: uid={name},ou=people,dc=lab,dc=test\nobjectClass: inetOrgPerson\nuid: {name}\n\
+         entryUUID: {}\nuserPassword:: {}\n",
+        uuid_of(person),
+        encoded(&person.password)
+    );
+    for number in &person.numbers {
+        entry += &format!("mobile:: {}\n", encoded(number));
+    }
+    if person.status != Status::Active {
+        entry += "pwdAccountLockedTime: 000001010000Z\n";
+    }
+    entry + "\n"
+}
+
+/// Another one for each name.
+fn uuid_of(person: &Person) -> String {
+    let digits: String = person
+        .username
+        .bytes()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("6b1c1f0e-0000-4000-8000-{digits:0>12}")
 }
 
 /// Whose number it is, if it is exactly one active user's.
