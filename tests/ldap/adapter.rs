@@ -13,7 +13,10 @@ use callotp::{
     user::User,
 };
 
-use super::{people::PASSWORD, samba, slapd};
+use super::{
+    people::{self, PASSWORD},
+    samba, slapd,
+};
 
 /// What a call has for its directory.
 pub(super) const DEADLINE: Duration = Duration::from_secs(3);
@@ -105,6 +108,26 @@ async fn name_within(
         Match::One(user) => user.name.into(),
         Match::Several => "several".into(),
     }))
+}
+
+/// Everybody who is written in a spelling of their own is found by their number.
+pub(super) async fn finds_every_spelling(directory: &LdapDirectory) {
+    eventually(true, async || directory.health().ready).await;
+    for place in 0..people::SPELT {
+        let found = patiently(directory, &people::number(place)).await;
+        let expected = Ok(Some(format!("spelt{place}")));
+        let spelling = people::spelling(place);
+        assert_eq!(found, expected, "{spelling:?} is in the directory");
+    }
+}
+
+/// Each number finds the user of this name, `several`, or nobody.
+pub(super) async fn finds(directory: &LdapDirectory, expected: &[(&str, Option<&str>)]) {
+    eventually(true, async || directory.health().ready).await;
+    for (number, expected) in expected {
+        let found = patiently(directory, number).await;
+        assert_eq!(found, Ok(expected.map(str::to_owned)), "{number}");
+    }
 }
 
 pub(super) async fn user(

@@ -1,13 +1,13 @@
 //! What holds on OpenLDAP.
 
-use callotp::directory::{PasswordCheck, UserDirectory as _, WrongPassword, ldap::Lookup};
+use callotp::directory::{PasswordCheck, WrongPassword, ldap::Lookup};
 
 use super::{
     adapter::{
-        INDEX, check, eventually, openldap, openldap_schema, password, patiently, start, user,
-        wrong,
+        INDEX, check, finds, finds_every_spelling, openldap, openldap_schema, password, start,
+        user, wrong,
     },
-    people::{self, PASSWORD, SPELT},
+    people::PASSWORD,
     relay::Relay,
     slapd::{self, Slapd},
 };
@@ -15,17 +15,7 @@ use super::{
 async fn every_spelling_finds_its_user(lookup: Lookup) {
     let slapd = Slapd::shared();
     let directory = start(openldap(&[slapd.url()]), lookup, openldap_schema());
-    eventually(true, async || directory.health().ready).await;
-    for place in 0..SPELT {
-        let found = patiently(&directory, &people::number(place)).await;
-        let expected = Ok(Some(format!("spelt{place}")));
-        assert_eq!(
-            found,
-            expected,
-            "{:?} is in the directory",
-            people::spelling(place)
-        );
-    }
+    finds_every_spelling(&directory).await;
 }
 
 #[tokio::test]
@@ -41,8 +31,7 @@ async fn a_number_finds_its_user_by_index_however_the_directory_writes_it() {
 async fn one_two_or_none(lookup: Lookup) {
     let slapd = Slapd::shared();
     let directory = start(openldap(&[slapd.url()]), lookup, openldap_schema());
-    eventually(true, async || directory.health().ready).await;
-    for (number, expected) in [
+    let expected = [
         ("+46701740605", Some("anna")),
         ("0701740606", Some("bo")),
         ("+46701740607", Some("several")),
@@ -52,10 +41,8 @@ async fn one_two_or_none(lookup: Lookup) {
         ("+46701740699", None),
         ("+4684650000000", Some("user0")),
         ("040-628 04 19999", Some("user19999")),
-    ] {
-        let found = patiently(&directory, number).await;
-        assert_eq!(found, Ok(expected.map(str::to_owned)), "{number}");
-    }
+    ];
+    finds(&directory, &expected).await;
 }
 
 #[tokio::test]
