@@ -152,7 +152,7 @@ async fn round<F: Future<Output = ()> + Send>(
 }
 
 /// Prints the medians of rounds taken by turns, and whether our rate is at least 0.8 of
-/// the other.
+/// the other, in the median of the rounds.
 fn compare(what: &str, ours: &[Round], bare: &[Round]) -> bool {
     let median = |rounds: &[Round], figure: fn(&Round) -> f64| {
         let mut figures: Vec<f64> = rounds.iter().map(figure).collect();
@@ -161,7 +161,14 @@ fn compare(what: &str, ours: &[Round], bare: &[Round]) -> bool {
     };
     let (our_rate, our_cpu) = (median(ours, |r| r.rate), median(ours, |r| r.cpu));
     let (bare_rate, bare_cpu) = (median(bare, |r| r.rate), median(bare, |r| r.cpu));
-    let ratio = our_rate / bare_rate;
+    // Of rounds side by side, so that what else the machine does meets both.
+    let mut ratios: Vec<f64> = ours
+        .iter()
+        .zip(bare)
+        .map(|(ours, bare)| ours.rate / bare.rate)
+        .collect();
+    ratios.sort_by(f64::total_cmp);
+    let ratio = ratios[ratios.len() / 2];
     println!(
         "{what}: callotp {our_rate:.0}/s with {our_cpu:.0} µs each, bare ldap3 {bare_rate:.0}/s \
          with {bare_cpu:.0} µs each, ratio {ratio:.2} (at least 0.80)"
