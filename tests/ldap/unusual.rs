@@ -51,7 +51,7 @@ async fn one_user_with_one_number_in_two_spellings_is_one_user() {
 }
 
 #[tokio::test]
-async fn an_unknown_number_costs_the_directory_one_question() {
+async fn an_unknown_number_costs_the_directory_two_questions() {
     let slapd = Slapd::with(1000);
     let relay = Relay::to(slapd.plain).await;
     let directory = start(openldap(&[relay.url()]), Lookup::Search, openldap_schema());
@@ -64,7 +64,8 @@ async fn an_unknown_number_costs_the_directory_one_question() {
     for _ in 0..10 {
         assert_eq!(name_of(&directory, "+46701740699").await, Ok(None));
     }
-    assert_eq!(relay.searches() - before, 10);
+    // The spellings worth asking for, and what may have been written since the list was made.
+    assert_eq!(relay.searches() - before, 20);
 }
 
 #[tokio::test]

@@ -209,7 +209,7 @@ basic = {{ username = "pbx", password_hash = "{HASH}" }}
         }
         if self.source != Source::Search(self.source.flavour()) {
             // It is loaded again now, and not when it is due.
-            self.stage.reload().await;
+            self.reopens().await;
             self.heralded(&number).await;
         }
     }
@@ -225,12 +225,27 @@ basic = {{ username = "pbx", password_hash = "{HASH}" }}
         }
     }
 
-    /// The directory is well, and the server need not find out by itself, which takes a second:
-    /// a reload opens new connections and forgets nothing else.
+    /// The directory is well, and the server need not find out by itself, which takes a second.
     pub async fn convalesces(&mut self) {
         self.directory.set_faults([]);
-        self.stage.reload().await;
+        self.reopens().await;
         self.ill = false;
+    }
+
+    /// The directory is opened anew and nothing else is forgotten: a reload with a filter that
+    /// is another one in name only. With the same filter it would stay open.
+    async fn reopens(&self) {
+        let path = self.stage.folder.path().join("callotp.toml");
+        let toml = std::fs::read_to_string(path).expect("a configuration");
+        let (before, filter) = toml.split_once("user_filter = \"").expect("a filter");
+        let (filter, after) = filter.split_once('"').expect("a filter's end");
+        let other = match filter.strip_prefix("(|").and_then(|f| f.strip_suffix(')')) {
+            Some(bare) => bare.to_owned(),
+            None => format!("(|{filter})"),
+        };
+        let toml = format!("{before}user_filter = \"{other}\"{after}");
+        let taken = self.stage.reload_as(&toml).await;
+        taken.expect("a configuration that was good before");
     }
 
     fn now(&self) -> Timestamp {

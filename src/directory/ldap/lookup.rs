@@ -153,27 +153,35 @@ impl Directory {
             return self.answer(question, deadline).await;
         }
         let usual = self.answer(self.about(number, spelt), deadline);
-        if self.index.is_loaded() {
-            let unusual = self.by_list(number, deadline);
-            let (mut found, unusual) = tokio::try_join!(usual, unusual)?;
-            for entry in unusual {
-                if found.iter().all(|known| !self.is_same(known, &entry)) {
-                    found.push(entry);
+        let is_listed = self.index.is_loaded();
+        let found = match is_listed {
+            true => {
+                let unusual = self.by_list(number, deadline);
+                let (mut found, unusual) = tokio::try_join!(usual, unusual)?;
+                for entry in unusual {
+                    if found.iter().all(|known| !self.is_same(known, &entry)) {
+                        found.push(entry);
+                    }
                 }
+                found
             }
-            return Ok(found);
-        }
-        let found = usual.await?;
+            false => usual.await?,
+        };
         if !found.is_empty() {
             return Ok(found);
         }
+        // A number may have been written since the list was last brought up to date.
         let Some(any_spelling) = any_spelling() else {
             return Ok(found);
         };
         let mut question = self.about(number, any_spelling);
         question.slow = true;
         let scan = self.answer(question, deadline);
-        self.scans.run(scan, deadline, &*self.clock).await
+        match self.scans.run(scan, deadline, &*self.clock).await {
+            // Too much for the directory: the list's word is enough.
+            Err(DirectoryFault::Unusable(_)) if is_listed => Ok(found),
+            scanned => scanned,
+        }
     }
 
     /// The list of unusual spellings is made right after the start. A call that comes sooner
