@@ -2,6 +2,11 @@
 //! first line, calls judged a second, searches a second, and its memory afterwards. The mock
 //! has one core to itself, this program another. Fails when a promise is not kept.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what is measured here is the machine's own clock"
+)]
+
 use std::{
     io::{BufRead as _, BufReader},
     net::SocketAddr,
