@@ -95,8 +95,12 @@ async fn a_bind_goes_to_the_second_server_if_the_first_refuses_connections() {
     let directory = start(openldap(&urls), Lookup::Search, openldap_schema());
     let known = user(&directory, "anna").await.expect("an answer");
     first.set(Mode::Refuse);
-    let right = quickly(check(&directory, known.as_ref(), PASSWORD)).await;
-    assert_eq!(right, Ok(PasswordCheck::Right));
+    // A connection that was open may take the password before its end is noticed, and a
+    // password is sent once only: that login fails, and the next one goes to the second server.
+    eventually(Ok(PasswordCheck::Right), async || {
+        quickly(check(&directory, known.as_ref(), PASSWORD)).await
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use crate::{contract, mask::Mask, secret::Otp};
 
+/// What `callotp-mock` says of its caller beside every answer, on purpose.
+const MOCK_VERDICT: &str = "callotp-verdict";
+
 #[derive(Clone)]
 pub(crate) struct Answer {
     pub(super) version: u8,
@@ -155,7 +158,8 @@ impl Answer {
             ("status".to_owned(), self.status.to_string()),
             ("length".to_owned(), self.body.len().to_string()),
         ];
-        for (name, value) in &self.headers {
+        let headers = self.headers.iter();
+        for (name, value) in headers.filter(|(name, _)| !name.eq_ignore_ascii_case(MOCK_VERDICT)) {
             let name = name.to_ascii_lowercase();
             let value = String::from_utf8_lossy(value).into_owned();
             features.push((format!("header {name}"), value));

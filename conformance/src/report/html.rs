@@ -41,7 +41,7 @@ fn head(report: &Report, headline: &str) -> String {
         ("Target", report.target.url.clone()),
         ("Tenant", report.target.tenant.clone()),
         ("Profile", format!("{}{strict}", report.target.profile)),
-        ("Begun", report.started.clone()),
+        ("Begun", report.started.replace('T', " ")),
         ("OTPs issued", report.summary.otps_issued.to_string()),
         (
             "Suite",

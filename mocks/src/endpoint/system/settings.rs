@@ -107,7 +107,7 @@ pub(super) static SYSTEMS: [System; 17] = [
             ),
             (
                 &c::AUTH,
-                "append_headers 'Authorization:Basic ...' on the curl line, or name:password in the URL",
+                "append_headers 'Authorization:Basic ...' on the curl line; name and password in the URL are sent after a 401 only, since mod_curl waits to be told the scheme",
             ),
             (
                 &c::BODY,
@@ -127,15 +127,15 @@ pub(super) static SYSTEMS: [System; 17] = [
             ),
             (
                 &c::ONCE,
-                "append_headers adds to every request of the channel: give it once",
+                "append_headers once for each header on the curl line; each curl application in the dialplan is a request of its own",
             ),
             (
                 &c::TIMEOUT,
-                "connect-timeout 2 and timeout 5 on the curl line",
+                "set curl_connect_timeout=2 and curl_timeout=5 before the curl application; only the API command takes connect-timeout and timeout as words",
             ),
             (
                 &c::TLS_VERIFIED,
-                "validate-certs true on the curl line or in curl.conf.xml: it is off by default; give it the CA with the system's store",
+                "the word secure on the curl line, or validate-certs in curl.conf.xml: it is off by default; the CA goes into cacert.pem in the certs folder",
             ),
             (
                 &c::CHECKS_STATUS,
