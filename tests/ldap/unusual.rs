@@ -64,8 +64,10 @@ async fn an_unknown_number_costs_the_directory_two_questions() {
     for _ in 0..10 {
         assert_eq!(name_of(&directory, "+46701740699").await, Ok(None));
     }
-    // The spellings worth asking for, and what may have been written since the list was made.
-    assert_eq!(relay.searches() - before, 20);
+    // The spellings worth asking for, and what may have been written since the list was made;
+    // a probe of a server that is slow for once may come in between.
+    let asked = relay.searches() - before;
+    assert!((20..25).contains(&asked), "{asked}");
 }
 
 #[tokio::test]
