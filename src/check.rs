@@ -61,7 +61,10 @@ fn check_store(config: &StoreConfig) -> Vec<Finding> {
         }
         // Made at the start, where a server has the store to itself.
         Err(KeyError::Absent(_)) if !matches!(config.engine, EngineConfig::Redis(_)) => {
-            return findings;
+            let could = StoreKey::could_be_made(path).err();
+            findings.extend(could.map(|error| Finding::broken("store", error.to_string(), "")));
+            // Whatever is going to be drawn: a store that is there is filed under another.
+            StoreKey::new(&[0; 32])
         }
         Err(error) => {
             findings.push(Finding::broken("store", error.to_string(), ""));

@@ -5,6 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 use super::{
     node::{Node, Setting, folder},
     server::Server,
+    start::{CHECK, DOCTOR, is_named, start},
 };
 
 fn write_key(folder: &Path, lines: &str) {
@@ -27,6 +28,17 @@ async fn a_key_file_and_a_store_are_made_once_and_for_their_owner_alone() {
     let node = Node::start(folder.path());
     assert_eq!(node.log_in(0, &otp).await, Some(200));
     assert!(fs::read(&key).expect("a key file") == made);
+}
+
+#[tokio::test]
+async fn a_key_file_that_is_lost_is_missed_and_not_made_anew() {
+    let folder = Setting::default().folder();
+    drop(Node::start(folder.path()));
+    fs::remove_file(folder.path().join("callotp.key")).expect("it was there");
+    is_named(folder.path(), &[CHECK, DOCTOR], &["key"]);
+    let said = start(folder.path());
+    assert!(said.contains("put it back"), "{said}");
+    assert!(!folder.path().join("callotp.key").exists(), "not made");
 }
 
 #[tokio::test]

@@ -1,7 +1,12 @@
 //! What is wrong with a store is named when the program starts, by `check` and by `doctor`, and
 //! what was found there is left as it was.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::Path,
+    process::Command,
+};
 
 use super::{
     node::{Node, Setting, callotp, folder},
@@ -9,7 +14,7 @@ use super::{
 };
 
 /// What `serve` says before it ends, which it has to do by itself.
-fn start(folder: &Path) -> String {
+pub(crate) fn start(folder: &Path) -> String {
     let ended = Command::new("timeout")
         .args(["30", env!("CARGO_BIN_EXE_callotp"), "serve", "--config"])
         .arg(folder.join("callotp.toml"))
@@ -23,11 +28,11 @@ fn start(folder: &Path) -> String {
 }
 
 /// What is wrong is wrong with the configuration to `check`, and with the world to `doctor`.
-const CHECK: (&str, i32) = ("check", 2);
-const DOCTOR: (&str, i32) = ("doctor", 1);
+pub(crate) const CHECK: (&str, i32) = ("check", 2);
+pub(crate) const DOCTOR: (&str, i32) = ("doctor", 1);
 
 /// `serve` and these commands all end as they should, and each says all of `expected`.
-fn is_named(folder: &Path, commands: &[(&'static str, i32)], expected: &[&str]) {
+pub(crate) fn is_named(folder: &Path, commands: &[(&'static str, i32)], expected: &[&str]) {
     let mut all = vec![("serve", start(folder))];
     for (command, ends_with) in commands {
         let (said, code) = callotp(folder, &[command], "");
@@ -56,6 +61,44 @@ fn a_path_that_leads_nowhere_is_named() {
         let files = fs::read_dir(&folder).expect("the folder").count();
         assert_eq!(files, 3, "nothing was made");
     }
+}
+
+#[test]
+fn a_folder_without_rights_is_named() {
+    let folder = Setting::default().folder();
+    fs::remove_file(folder.path().join("callotp.key")).expect("it was there");
+    // Whoever runs the tests may be root, whom no mode keeps out; nobody is nobody.
+    let readable = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(folder.path(), readable).expect("ours");
+    let nobody = folder.path().join("callotp");
+    fs::copy(env!("CARGO_BIN_EXE_callotp"), &nobody).expect("a copy that nobody may run");
+    let root = fs::metadata("/proc/self").expect("this process").uid() == 0;
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o555)).expect("ours");
+    for command in ["serve", "check", "doctor"] {
+        let mut run = match root {
+            true => Command::new("setpriv"),
+            false => Command::new("env"),
+        };
+        if root {
+            run.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+        }
+        let ended = run
+            .args(["timeout", "30"])
+            .arg(&nobody)
+            .args([command, "--config"])
+            .arg(folder.path().join("callotp.toml"))
+            .output()
+            .expect("setpriv (Debian: util-linux)");
+        let said = [ended.stdout, ended.stderr].concat();
+        let said = String::from_utf8(said).expect("text");
+        assert_ne!(ended.status.code(), Some(0), "{command}: {said}");
+        assert!(said.contains("callotp.key: Permission denied"), "{said}");
+        if command != "serve" {
+            assert!(said.contains("callotp.redb: Permission denied"), "{said}");
+        }
+    }
+    let writable = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(folder.path(), writable).expect("ours");
 }
 
 #[test]

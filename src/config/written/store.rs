@@ -137,5 +137,9 @@ fn redis_url(text: &str) -> Result<url::Url, &'static str> {
     if url.host_str().is_none_or(str::is_empty) {
         return Err("the URL names no host");
     }
+    let database = url.path().trim_start_matches('/');
+    if !database.is_empty() && database.parse::<u32>().is_err() {
+        return Err("what follows the host is not a database's number (write redis://host/0)");
+    }
     Ok(url)
 }

@@ -26,16 +26,29 @@ pub enum EngineConfig {
 
 impl EngineConfig {
     /// The key in `key_file`, and what the operator should know about that file. Where one
-    /// process has the store to itself, a missing file is made; without a file, the key is
-    /// drawn and dies with the process.
+    /// process has the store to itself, a missing file is made together with the store;
+    /// without a file, the key is drawn and dies with the process.
     pub fn key(
         &self,
         key_file: Option<&std::path::Path>,
         entropy: &dyn Entropy,
     ) -> Result<(StoreKey, Option<String>), KeyError> {
-        let makes = !matches!(self, Self::Redis(_));
+        let lasts = match self {
+            Self::Embedded { path } if !EmbeddedStore::is_to_be_made(path) => Some(path),
+            _ => None,
+        };
+        let makes = lasts.is_none() && !matches!(self, Self::Redis(_));
         match key_file {
-            Some(path) => StoreKey::load(path, makes.then_some(entropy)),
+            Some(path) => {
+                let loaded = StoreKey::load(path, makes.then_some(entropy));
+                loaded.map_err(|error| match (error, lasts) {
+                    (KeyError::Absent(path), Some(store)) => KeyError::Lost {
+                        path,
+                        store: store.clone(),
+                    },
+                    (error, _) => error,
+                })
+            }
             None => {
                 let mut bytes = zeroize::Zeroizing::new([0; 32]);
                 entropy.fill(bytes.as_mut())?;

@@ -11,7 +11,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use super::{NumberKey, OtpMac, SubjectKey};
+use super::{NumberKey, OtpMac, SubjectKey, folder::could_make};
 use crate::{
     clock::{Entropy, NoEntropy},
     otp::Otp,
@@ -43,6 +43,18 @@ pub enum KeyError {
         .0.display()
     )]
     Absent(PathBuf),
+    /// It is not there, and a store that is filed under it is.
+    #[error(
+        "key file {}: there is none, and the store {} is filed under one; put it back, or begin with a new store",
+        path.display(),
+        store.display()
+    )]
+    Lost {
+        /// The key file.
+        path: PathBuf,
+        /// The store's.
+        store: PathBuf,
+    },
     /// It cannot be read or made.
     #[error("key file {}: {source}", path.display())]
     Io {
@@ -117,6 +129,14 @@ impl StoreKey {
             )
         });
         Ok((key, warning))
+    }
+
+    /// Why no key file could be made at `path`. Nothing is made.
+    pub fn could_be_made(path: &Path) -> Result<(), KeyError> {
+        could_make(path).map_err(|source| KeyError::Io {
+            path: path.to_owned(),
+            source,
+        })
     }
 
     /// The keys that `bytes` hold; see [`load`](Self::load).

@@ -15,6 +15,7 @@ use crate::{clock::Timestamp, tenant::TenantId};
 
 pub mod embedded;
 pub mod engine;
+mod folder;
 mod key;
 pub mod lock_file;
 pub mod memory;

@@ -90,6 +90,11 @@ impl EmbeddedStore {
         Place::examine(path, key.filing_fingerprint())
     }
 
+    /// True if there is no store at `path` yet.
+    pub fn is_to_be_made(path: &Path) -> bool {
+        place::is_to_be_made(path)
+    }
+
     fn at(place: Place, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
         let shared = Arc::new(Shared {
             clock,

@@ -16,7 +16,7 @@ use super::{
     disk::{Disk, Overlay},
     journal::{CHANGES, Journal},
 };
-use crate::otp::store::{StoreError, table::Table};
+use crate::otp::store::{StoreError, folder::could_make, table::Table};
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("callotp");
 const FORMAT: u32 = 1;
@@ -80,14 +80,8 @@ impl Place {
     /// Could the file be opened? Nothing is made and nothing changed. False if there is none.
     pub(super) fn examine(path: &Path, fingerprint: [u8; 16]) -> Result<bool, StoreError> {
         if is_to_be_made(path) {
-            let folder = path.parent().filter(|folder| *folder != Path::new(""));
-            let folder = fs::metadata(folder.unwrap_or(Path::new(".")));
-            return match folder {
-                Ok(folder) if folder.is_dir() => Ok(false),
-                Ok(_) => Err(io::ErrorKind::NotADirectory.into()),
-                Err(source) => Err(source),
-            }
-            .map_err(|source| StoreError::Io {
+            let could = could_make(path).map(|()| false);
+            return could.map_err(|source| StoreError::Io {
                 path: path.to_owned(),
                 source,
             });
@@ -202,7 +196,8 @@ impl Place {
     }
 }
 
-fn is_to_be_made(path: &Path) -> bool {
+/// True if there is no file yet, or an empty one.
+pub(super) fn is_to_be_made(path: &Path) -> bool {
     fs::metadata(path).map_or_else(
         |error| error.kind() == io::ErrorKind::NotFound,
         |file| file.is_file() && file.len() == 0,
