@@ -147,13 +147,18 @@ impl Bearer {
         is_current.then_some(remembered)
     }
 
-    /// A place among the tokens of `source` that are judged or wait for it.
+    /// A place among the tokens of `source` that are judged or wait for it, where an issuer
+    /// may have to be asked; keys are fetched once for all who wait for them.
     pub(super) async fn place(
         &self,
         source: u64,
         deadline: Deadline,
-    ) -> Result<SemaphorePermit<'_>, NotAuthenticated> {
-        self.shares.place(source, deadline).await
+    ) -> Result<Option<SemaphorePermit<'_>>, NotAuthenticated> {
+        let is_asking = |issuer: &Issuer| matches!(issuer.judge, Judge::Asking(_));
+        match self.issuers.iter().any(is_asking) {
+            true => self.shares.place(source, deadline).await.map(Some),
+            false => Ok(None),
+        }
     }
 
     /// The clients whose token this is.
