@@ -1,42 +1,41 @@
 //! The one place where the parts meet: a configuration goes in, a program with known
 //! addresses comes out, which runs until it is told to stop.
 
-use std::{
-    collections::HashMap, io, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration,
-};
+use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
-use futures_util::{FutureExt as _, future::join_all};
-use http_body_util::Full;
-use hyper::{
-    Request, Response, StatusCode,
-    body::Incoming,
-    header::{CACHE_CONTROL, HeaderValue},
-};
-use tokio::{net::TcpListener, sync::Mutex, task::JoinSet, time::timeout};
+use tokio::{net::TcpListener, sync::Mutex, task::JoinSet};
 
+use self::{
+    door::{Door, Program},
+    reload::InForce,
+};
 use crate::{
-    admin::{Admin, Running},
-    client_auth::{self, Clients, Forwarded, Peer},
+    admin::Admin,
+    client_auth::{self, Clients, Forwarded},
     clock::{Clock, Entropy, NoEntropy, SystemClock, SystemEntropy},
     config::{Config, DirectoryConfig, DirectorySource, ServerConfig, TenantConfig},
     directory::{
-        DirectoryHealth, UserDirectory,
+        UserDirectory,
         ldap::{LdapDirectory, LdapSetupError},
         ldif::{LdifDirectory, LdifError},
     },
     http::{Http, Tenant, record::RequestIds},
     otp::{
         Authority,
-        store::{Counts, KeyError, OtpStore, StoreError, StoreKey},
+        store::{KeyError, OtpStore, StoreError, StoreKey},
     },
     server::{Handler, Server},
     shutdown::Shutdown,
     telemetry::{Log, Metrics, Telemetry},
     tenant::TenantId,
-    tls::{self, Loaded, Tls, TlsError},
+    tls::{self, Tls, TlsError},
 };
+
+mod door;
+mod reload;
+
+pub use self::reload::Reloader;
 
 /// Time, chance and the log, which a program is handed.
 pub struct Surroundings {
@@ -137,20 +136,11 @@ struct Parts {
     keys: Arc<StoreKey>,
 }
 
-/// Hands each call to the configuration in force.
-struct Door {
-    http: ArcSwap<Http>,
-}
-
 /// The LDAP directories in force, for a reload to take over.
 type LdapDirectories = HashMap<TenantId, Arc<LdapDirectory>>;
 
 /// How often expired entries are dropped.
 const SWEEP: Duration = Duration::from_secs(10);
-
-/// How long a reload waits for the numbers of a directory that has changed. Until then calls
-/// are answered as before.
-const LOAD: Duration = Duration::from_secs(30);
 
 impl App {
     /// Opens everything that `config` names and binds the addresses.
@@ -434,131 +424,4 @@ fn open_directory(
             }
         }
     }
-}
-
-impl Handler for Door {
-    async fn handle(
-        self: Arc<Self>,
-        request: Request<Incoming>,
-        peer: Arc<Peer>,
-    ) -> Response<Full<Bytes>> {
-        let http = self.http.load_full();
-        let call = AssertUnwindSafe(http.answer(request, &peer)).catch_unwind();
-        // The panic's own message has gone into the log where it happened.
-        call.await.unwrap_or_else(|_| {
-            tracing::error!("a call could not be answered: the program has a mistake");
-            let mut answer = Response::new(Full::default());
-            *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-            answer
-                .headers_mut()
-                .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            answer
-        })
-    }
-}
-
-/// What the private listener asks.
-struct Program {
-    parts: Arc<Parts>,
-    door: Arc<Door>,
-}
-
-impl Running for Program {
-    fn directories(&self) -> Vec<(TenantId, DirectoryHealth)> {
-        let http = self.door.http.load();
-        let health = |tenant: &Tenant| {
-            (
-                tenant.authority.tenant.clone(),
-                tenant.authority.directory.health(),
-            )
-        };
-        http.tenants.values().map(health).collect()
-    }
-
-    fn metrics(&self, counts: Counts) -> String {
-        self.parts.telemetry.metrics.render(counts)
-    }
-}
-
-/// Takes a new configuration while the program runs: all of it or nothing.
-pub struct Reloader {
-    parts: Arc<Parts>,
-    door: Arc<Door>,
-    in_force: Mutex<InForce>,
-}
-
-struct InForce {
-    config: Arc<Config>,
-    ldap: LdapDirectories,
-}
-
-impl InForce {
-    /// Waits for those of the `newer` directories in whose place calls are answered now.
-    async fn load(&self, newer: &LdapDirectories) {
-        let is_awaited = |(tenant, newer): &(&TenantId, &Arc<LdapDirectory>)| {
-            let older = self.ldap.get(*tenant);
-            self.config.tenants.iter().any(|old| old.id == **tenant)
-                && !older.is_some_and(|older| Arc::ptr_eq(older, newer))
-        };
-        let loads = newer.iter().filter(is_awaited).map(|(tenant, newer)| async move {
-            if timeout(LOAD, newer.loaded()).await.is_err() {
-                let detail = newer.health().detail;
-                tracing::error!(%tenant, %detail, "the changed directory is not loaded in time; it is used all the same");
-            }
-        });
-        join_all(loads).await;
-    }
-}
-
-impl Reloader {
-    /// Calls that come from now on are answered by `newer`; those in flight by the older one.
-    /// OTPs, failures and locks stay, and so does an LDAP directory of which nothing has
-    /// changed. One that has changed first loads what it has to.
-    pub async fn reload(&self, newer: Config) -> Result<(), StartError> {
-        let mut in_force = self.in_force.lock().await;
-        let newer = Arc::new(newer);
-        let built = self.build(&in_force, &newer).await;
-        let Built { http, ldap, tls } =
-            built.inspect_err(|_| self.parts.telemetry.metrics.reloaded(false))?;
-        http.prepare();
-        in_force.load(&ldap).await;
-        self.door.http.store(Arc::new(http));
-        self.parts.tls.take(tls);
-        self.parts.telemetry.metrics.reloaded(true);
-        *in_force = InForce {
-            config: newer,
-            ldap,
-        };
-        Ok(())
-    }
-
-    /// Counts a configuration that could not even be read.
-    pub fn refused(&self) {
-        self.parts.telemetry.metrics.reloaded(false);
-    }
-
-    /// Away from the threads that answer calls: a directory may have a million people.
-    async fn build(&self, older: &InForce, newer: &Arc<Config>) -> Result<Built, StartError> {
-        if let Some(what) = older.config.needs_restart(newer) {
-            return Err(StartError::NeedsRestart(what));
-        }
-        let (parts, newer, older) = (
-            Arc::clone(&self.parts),
-            Arc::clone(newer),
-            older.ldap.clone(),
-        );
-        let built = tokio::task::spawn_blocking(move || {
-            let tls = parts.tls.prepare(newer.server.tls.as_ref())?;
-            let (http, ldap) = parts.http(&newer, &older)?;
-            Ok(Built { http, ldap, tls })
-        });
-        built.await.unwrap_or(Err(StartError::Panicked))
-    }
-}
-
-/// What a configuration comes to, before it is in force.
-struct Built {
-    http: Http,
-    ldap: LdapDirectories,
-    tls: Option<Arc<Loaded>>,
 }
