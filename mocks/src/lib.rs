@@ -11,6 +11,7 @@ mod admin;
 pub mod authority;
 pub mod cli;
 pub mod clock;
+mod concealed;
 mod dashboard;
 mod endpoint;
 mod heard;

@@ -1,7 +1,6 @@
 //! One connection: HTTP on it, and an end to it when the other side dawdles.
 
 use std::{
-    convert::Infallible,
     future::Future,
     net::IpAddr,
     pin::{Pin, pin},
@@ -20,6 +19,7 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout},
 };
 
@@ -39,6 +39,14 @@ pub(super) struct Limits {
     pub(super) head: Duration,
     /// Between two requests.
     pub(super) idle: Duration,
+}
+
+/// How long a connection stays.
+pub(super) struct Stay {
+    /// Taken until the last call that came on it has ended.
+    pub(super) place: OwnedSemaphorePermit,
+    /// The word to leave.
+    pub(super) shutdown: Shutdown,
 }
 
 /// What is spoken on it.
@@ -68,24 +76,37 @@ pub(super) async fn serve<S, H>(
     handler: Arc<H>,
     limits: Limits,
     complaints: &Complaints,
-    shutdown: Shutdown,
+    stay: Stay,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Handler,
 {
     let pulse = Pulse::start();
     let from = peer.address;
+    // A call that outlasts its stream or its connection still counts: the next ones wait for it,
+    // and so does the end of the program.
+    let Stay { place, shutdown } = stay;
+    let place = Arc::new(place);
+    let turns = Arc::new(Semaphore::new(STREAMS as usize));
     let service = service_fn(|mut request: Request<Incoming>| {
         if pulse.ambiguous.load(Ordering::Relaxed) {
             request.extensions_mut().insert(AmbiguousFraming);
         }
         let answering = pulse.answering();
+        let turn = Arc::clone(&turns).try_acquire_owned();
+        let place = Arc::clone(&place);
         let answer = Arc::clone(&handler).handle(request, Arc::clone(&peer));
-        let answer = Outlasting::new(answer);
+        let answer = turn.map(|turn| {
+            Outlasting::new(async move {
+                let answer = answer.await;
+                drop((turn, place));
+                answer
+            })
+        });
         async move {
-            let answer = answer.await;
+            let answer = answer.map_err(|_| TooManyCalls)?.await;
             drop(answering);
-            Ok::<Response<Full<Bytes>>, Infallible>(answer)
+            Ok::<Response<Full<Bytes>>, TooManyCalls>(answer)
         }
     });
     match protocol {
@@ -125,6 +146,11 @@ pub(super) async fn serve<S, H>(
         }
     }
 }
+
+/// More streams were opened and reset than may be answered at once: no client does that.
+#[derive(Debug, thiserror::Error)]
+#[error("too many calls at once on one connection")]
+struct TooManyCalls;
 
 /// How a connection ended.
 enum End {

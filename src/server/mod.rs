@@ -7,13 +7,13 @@ use http_body_util::Full;
 use hyper::{Request, Response, body::Incoming};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_rustls::TlsAcceptor;
 
 pub use self::failure::{Failure, Failures};
 use self::{
-    connection::{Limits, Protocol},
+    connection::{Limits, Protocol, Stay},
     failure::Complaints,
 };
 use crate::{client_auth::Peer, clock::Clock, shutdown::Shutdown, tls::Tls};
@@ -84,11 +84,14 @@ impl<H: Handler> Server<H> {
                     let complaints = Arc::clone(&complaints);
                     // `None` for plain HTTP.
                     let acceptor = self.tls.as_ref().and_then(|tls| tls.acceptor());
-                    let (shutdown, mut stop) = (shutdown.clone(), shutdown.clone());
+                    let mut stop = shutdown.clone();
+                    let stay = Stay {
+                        place,
+                        shutdown: shutdown.clone(),
+                    };
                     tokio::spawn(async move {
-                        let _place = place;
                         tokio::select! {
-                            () = serve(stream, address, acceptor, handler, limits, &complaints, shutdown) => {}
+                            () = serve(stream, address, acceptor, handler, limits, &complaints, stay) => {}
                             () = stop.stopping() => {}
                         }
                     });
@@ -115,7 +118,7 @@ impl<H: Handler> Server<H> {
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let place = Arc::clone(places)
         .acquire_owned()
         .await
@@ -133,7 +136,7 @@ async fn serve<H: Handler>(
     handler: Arc<H>,
     limits: Limits,
     complaints: &Complaints,
-    shutdown: Shutdown,
+    stay: Stay,
 ) {
     let mut peer = Peer {
         address: address.ip().to_canonical(),
@@ -142,14 +145,11 @@ async fn serve<H: Handler>(
     let Some(acceptor) = acceptor else {
         let peer = Arc::new(peer);
         let plain = Protocol::Http1;
-        return connection::serve(stream, plain, peer, handler, limits, complaints, shutdown).await;
+        return connection::serve(stream, plain, peer, handler, limits, complaints, stay).await;
     };
     let shaken = handshake::shake(acceptor, stream, peer.address, limits.head, complaints);
     let Some(shaken) = shaken.await else { return };
     peer.certificate = shaken.certificate;
     let (stream, protocol, peer) = (shaken.stream, shaken.protocol, Arc::new(peer));
-    connection::serve(
-        stream, protocol, peer, handler, limits, complaints, shutdown,
-    )
-    .await;
+    connection::serve(stream, protocol, peer, handler, limits, complaints, stay).await;
 }

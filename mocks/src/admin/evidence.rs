@@ -1,12 +1,13 @@
 //! Evidence: what a vendor hands over. Numbers, credentials and codes are masked as
 //! they enter, so that no form of it can leak them.
 
-use callotp_conformance::{catalogue, contract};
+use callotp_conformance::catalogue;
 use serde_json::{Value, json};
 
 use super::{Shared, routes::calls_of};
 use crate::{
     clock::rfc3339,
+    concealed,
     journal::{Call, Spoken},
     number::masked,
     readiness::{self, readiness},
@@ -48,18 +49,11 @@ pub(crate) fn evidence(shared: &Shared, tenant: &Tenant) -> Value {
 
 fn line(call: &Call) -> Value {
     let (method, path) = call.request_line();
+    let path = concealed::target(&path);
     let headers: Vec<String> = call
         .headers()
         .into_iter()
-        .map(
-            |(name, value)| match name.eq_ignore_ascii_case(contract::AUTHORIZATION_HEADER) {
-                true => {
-                    let scheme = value.split(' ').next().unwrap_or_default().to_owned();
-                    format!("{name}: {scheme} ‹masked›")
-                }
-                false => format!("{name}: {value}"),
-            },
-        )
+        .map(|(name, value)| format!("{name}: {}", concealed::header(&name, &value)))
         .collect();
     let findings: Vec<Value> = call
         .findings
@@ -95,7 +89,7 @@ fn line(call: &Call) -> Value {
 
 /// A text without the call's number and code.
 fn clean(text: &str, call: &Call) -> String {
-    let mut text = text.to_owned();
+    let mut text = concealed::quoting(text, &String::from_utf8_lossy(&call.head));
     let secret = match &call.answer.spoken {
         Spoken::Digits(code) | Spoken::DigitsOrNothing(code) | Spoken::Decoy(code) => Some(code),
         Spoken::Nothing => None,

@@ -20,6 +20,7 @@ pub use self::upstream::{Target, TargetError};
 use crate::{
     admin,
     clock::{SystemClock, millis},
+    concealed,
     endpoint::{
         judge::{self, Judged, Operation, finding},
         misunderstood, render,
@@ -27,7 +28,7 @@ use crate::{
         sequence::Ending,
         stream::Stream,
     },
-    journal::{Answer, Call, Event, Journal},
+    journal::{Answer, Call, Event, Finding, Journal},
     scenario::{Auth, Scenario, TenantPlan},
     world::{Mode, World},
 };
@@ -212,7 +213,7 @@ fn enter(world: &World, request: &Request, judged: &Judged, number: u64) {
             _ => Bytes::new(),
         },
         system: judged.system.name,
-        findings: judged.found.findings().to_vec(),
+        findings: without_quotes(judged.found.findings(), &request.head),
         answer: Answer::default(),
         closed_by_client_after_ms: None,
         duration_ms: 0,
@@ -221,19 +222,18 @@ fn enter(world: &World, request: &Request, judged: &Judged, number: u64) {
     });
 }
 
+/// A finding may quote what was sent.
+fn without_quotes(findings: &[Finding], head: &[u8]) -> Vec<Finding> {
+    let head = String::from_utf8_lossy(head);
+    let mut findings = findings.to_vec();
+    for finding in &mut findings {
+        finding.says = concealed::quoting(&finding.says, &head);
+    }
+    findings
+}
+
 fn without_credentials(head: &[u8]) -> Bytes {
-    let text = String::from_utf8_lossy(head);
-    let lines = text.split_inclusive('\n').map(|line| {
-        let (name, value) = line.split_once(':').unwrap_or((line, ""));
-        match name.eq_ignore_ascii_case(contract::AUTHORIZATION_HEADER) {
-            true => {
-                let scheme = value.split_ascii_whitespace().next().unwrap_or_default();
-                format!("{name}: {scheme} ‹masked›\r\n")
-            }
-            false => line.to_owned(),
-        }
-    });
-    Bytes::from(lines.collect::<String>())
+    Bytes::from(concealed::head(&String::from_utf8_lossy(head)))
 }
 
 fn finish(world: &World, judged: &Judged, number: u64, ended: &Ended, asked: Instant) {

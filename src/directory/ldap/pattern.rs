@@ -181,7 +181,12 @@ impl Scans {
         let found = scan.await;
         match &found {
             Ok(_) if started.elapsed() <= TOO_LONG => self.failed.store(0, Relaxed),
-            Ok(_) | Err(DirectoryFault::TimedOut) => self.fail("it takes too long", clock.now()),
+            Ok(_) => self.fail("it takes too long", clock.now()),
+            // A scan that began late had no chance.
+            Err(DirectoryFault::TimedOut) if started.elapsed() > TOO_LONG => {
+                self.fail("it takes too long", clock.now());
+            }
+            Err(DirectoryFault::TimedOut) => {}
             Err(DirectoryFault::Unusable(reason)) => self.fail(reason, clock.now()),
             // An outage says nothing of what the directory can do.
             Err(DirectoryFault::Unavailable(_)) => {}

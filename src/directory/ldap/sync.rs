@@ -54,7 +54,7 @@ pub(super) async fn refresh(
     patience: Duration,
     visit: &mut (dyn FnMut(Word) + Send),
 ) -> Result<Ended, DirectoryFault> {
-    let from_the_start = cookie.is_none();
+    let sent = cookie.clone();
     ldap.with_controls(RawControl::from(SyncRequest {
         mode: RefreshMode::RefreshOnly,
         cookie,
@@ -83,12 +83,12 @@ pub(super) async fn refresh(
             }
         }
     }
-    end(&running.end().await, from_the_start, newest, visit)
+    end(&running.end().await, sent, newest, visit)
 }
 
 fn end(
     result: &LdapResult,
-    from_the_start: bool,
+    sent: Option<Vec<u8>>,
     newest: Option<Vec<u8>>,
     visit: &mut dyn FnMut(Word),
 ) -> Result<Ended, DirectoryFault> {
@@ -103,10 +103,11 @@ fn end(
     let Some(done) = value(&result.ctrls, SYNC_DONE).and_then(|value| done(value).ok()) else {
         return Ok(Ended::Refused("the server does not synchronise".into()));
     };
-    if from_the_start || !done.only_deletes {
+    if sent.is_none() || !done.only_deletes {
         visit(Word::AllNamed);
     }
-    Ok(match done.cookie.or(newest) {
+    // When nothing has changed, some servers do not repeat the cookie.
+    Ok(match done.cookie.or(newest).or(sent) {
         Some(cookie) => Ended::Synchronised(cookie),
         None => Ended::Refused("the server gives no cookie".into()),
     })

@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use callotp_conformance::{catalogue::caller, contract};
 
 use super::Findings;
-use crate::{endpoint::request::Request, scenario::Auth};
+use crate::{concealed, endpoint::request::Request, scenario::Auth};
 
 pub(super) fn judge(request: &Request, auth: &Auth, found: &mut Findings) {
     if *auth == Auth::None {
@@ -32,13 +32,21 @@ fn wrong(value: &str, auth: &Auth) -> Option<String> {
         Auth::None => None,
         Auth::Basic { username, password } => match scheme.eq_ignore_ascii_case("basic") {
             true => wrong_basic(rest, username, password),
-            false => Some(format!("the scheme is \"{scheme}\", not Basic")),
+            false => Some(other_scheme(value, "Basic")),
         },
         Auth::Bearer(token) => match scheme.eq_ignore_ascii_case("bearer") {
             true if rest == token => None,
             true => Some("the token is another one".to_owned()),
-            false => Some(format!("the scheme is \"{scheme}\", not Bearer")),
+            false => Some(other_scheme(value, "Bearer")),
         },
+    }
+}
+
+/// Names the scheme only if it is one: without a scheme, the first word is the credential.
+fn other_scheme(value: &str, wanted: &str) -> String {
+    match concealed::scheme(value) {
+        Some(scheme) => format!("the scheme is \"{scheme}\", not {wanted}"),
+        None => format!("the value does not begin with the word {wanted} and a space"),
     }
 }
 

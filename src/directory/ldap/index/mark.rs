@@ -52,7 +52,7 @@ impl Mark {
     /// Matches what has changed since; `None` if that cannot be asked for in a filter.
     pub(super) fn since(&self) -> Option<Filter> {
         let (attribute, since) = match self {
-            Self::Usn(mark) => ("uSNChanged", (mark + 1).to_string()),
+            Self::Usn(mark) => ("uSNChanged", mark.saturating_add(1).to_string()),
             Self::Csn(mark) => {
                 let time = earlier(mark, OVERLAP);
                 ("entryCSN", format!("{time}.000000Z#000000#000#000000"))
