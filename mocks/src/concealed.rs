@@ -111,25 +111,38 @@ mod tests {
 
     const SECRET: &str = "s3cr3tPW";
 
-    proptest! {
-        #[test]
-        fn a_credential_is_not_shown_wherever_it_is_put(place in 0..8_usize) {
-            let value = [
-                "pbx:s3cr3tPW", "Basic pbx:s3cr3tPW", "Basics3cr3tPW", "Basic:s3cr3tPW",
-            ][place % 4];
-            let name = ["Authorization", "X-Authorization", "Proxy-Authorization", "X-Api-Key"][place / 2];
-            let line = [
-                "PUT /api/authentication/getOTP?user=pbx&password=s3cr3tPW HTTP/1.1",
-                "PUT http://pbx:s3cr3tPW@x/api/authentication/getOTP HTTP/1.1",
-            ][place % 2];
+    #[test]
+    fn a_credential_is_not_shown_wherever_it_is_put() {
+        let values = [
+            "pbx:s3cr3tPW",
+            "Basic pbx:s3cr3tPW",
+            "Basics3cr3tPW",
+            "Basic:s3cr3tPW",
+        ];
+        let names = [
+            "Authorization",
+            "X-Authorization",
+            "Proxy-Authorization",
+            "X-Api-Key",
+        ];
+        let lines = [
+            "PUT /api/authentication/getOTP?user=pbx&password=s3cr3tPW HTTP/1.1",
+            "PUT http://pbx:s3cr3tPW@x/api/authentication/getOTP HTTP/1.1",
+        ];
+        for (value, name, line) in values.iter().flat_map(|value| {
+            let rest = names.iter().flat_map(|name| lines.map(|line| (name, line)));
+            rest.map(move |(name, line)| (value, name, line))
+        }) {
             let whole = format!("{line}\r\nHost: x\r\n{name}: {value}\r\n\r\n");
             let shown = head(&whole);
-            prop_assert!(!shown.contains(SECRET), "{shown}");
-            prop_assert!(shown.contains("\r\nHost: x\r\n"));
+            assert!(!shown.contains(SECRET), "{shown}");
+            assert!(shown.contains("\r\nHost: x\r\n"));
             let quoted = quoting(&whole, &whole);
-            prop_assert!(!quoted.contains(SECRET), "{quoted}");
+            assert!(!quoted.contains(SECRET), "{quoted}");
         }
+    }
 
+    proptest! {
         #[test]
         fn nothing_panics(text in any::<String>(), other in any::<String>()) {
             head(&text);

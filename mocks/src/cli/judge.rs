@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{DONE, FAILED, NOTHING_CALLED, USAGE, WorldArguments, complain, tell};
 use crate::{
-    heard,
+    concealed, heard,
     journal::{Call, Event, Spoken},
     mock::{Mock, unmet},
     scenario::{Expectation, Scenario},
@@ -308,6 +308,8 @@ fn counts(call: &Call) -> bool {
 
 fn described(call: &Call) -> String {
     let (method, path) = call.request_line();
+    let path = concealed::target(&path);
+    let head = String::from_utf8_lossy(&call.head);
     let what = match call.event {
         Event::Call | Event::Other => format!("{method} {path}"),
         other => other.name().to_owned(),
@@ -319,7 +321,9 @@ fn described(call: &Call) -> String {
         let level = found.clause.level;
         text.push_str(&format!(
             "\n  {} ({level}): {}\n    {}",
-            found.clause.id, found.says, found.remedy
+            found.clause.id,
+            concealed::quoting(&found.says, &head),
+            found.remedy
         ));
     }
     text

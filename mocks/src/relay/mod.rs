@@ -206,7 +206,7 @@ fn enter(world: &World, request: &Request, judged: &Judged, number: u64) {
         },
         tenant: judged.tenant_name.clone(),
         calling: judged.calling.text().map(str::to_owned),
-        head: without_credentials(&request.head),
+        head: concealed::head(&String::from_utf8_lossy(&request.head)).into(),
         body: match judged.operation {
             Operation::GetOtp => request.body.clone(),
             // A login carries a password and a code.
@@ -230,10 +230,6 @@ fn without_quotes(findings: &[Finding], head: &[u8]) -> Vec<Finding> {
         finding.says = concealed::quoting(&finding.says, &head);
     }
     findings
-}
-
-fn without_credentials(head: &[u8]) -> Bytes {
-    Bytes::from(concealed::head(&String::from_utf8_lossy(head)))
 }
 
 fn finish(world: &World, judged: &Judged, number: u64, ended: &Ended, asked: Instant) {
