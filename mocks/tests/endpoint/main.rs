@@ -11,4 +11,6 @@ mod faults;
 mod honesty;
 mod library;
 mod relay;
+mod repeats;
+mod spoken;
 mod tls;
