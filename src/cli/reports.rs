@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use super::{ConfigFile, Outcome, complain, load, say};
 use crate::{
     clock::SystemClock,
-    config::{Config, TenantConfig},
+    config::TenantConfig,
     explain::{Verdict, explain},
     phones,
 };
@@ -47,14 +47,11 @@ enum Form {
 
 impl ExplainCommand {
     pub(super) async fn run(self) -> Outcome {
-        let config = match load(&self.file.config) {
-            Ok(config) => config,
+        let tenant = match tenant(&self.file, &self.tenant) {
+            Ok(tenant) => tenant,
             Err(outcome) => return outcome,
         };
-        let Some(tenant) = tenant(&config, &self.tenant) else {
-            return Outcome::Misused;
-        };
-        match explain(tenant, Arc::new(SystemClock::start()), &self.number).await {
+        match explain(&tenant, Arc::new(SystemClock::start()), &self.number).await {
             Ok(explanation) => {
                 for step in &explanation.steps {
                     say(&format!("{}: {}", step.what, step.found));
@@ -77,12 +74,9 @@ impl ExplainCommand {
 
 impl PhonesCommand {
     pub(super) async fn run(self) -> Outcome {
-        let config = match load(&self.file.config) {
-            Ok(config) => config,
+        let tenant = match tenant(&self.file, &self.tenant) {
+            Ok(tenant) => tenant,
             Err(outcome) => return outcome,
-        };
-        let Some(tenant) = tenant(&config, &self.tenant) else {
-            return Outcome::Misused;
         };
         let shows_progress = io::stderr().is_terminal();
         let mut progress = |read: usize| {
@@ -91,7 +85,7 @@ impl PhonesCommand {
                 let _ = write!(io::stderr(), "\r{read} users read");
             }
         };
-        let report = phones::report(tenant, Arc::new(SystemClock::start()), &mut progress).await;
+        let report = phones::report(&tenant, Arc::new(SystemClock::start()), &mut progress).await;
         if shows_progress {
             complain("");
         }
@@ -114,22 +108,16 @@ impl PhonesCommand {
     }
 }
 
-/// The tenant called `id`, or a word about those there are.
-fn tenant<'a>(config: &'a Config, id: &str) -> Option<&'a TenantConfig> {
-    let found = config
-        .tenants
-        .iter()
-        .find(|tenant| tenant.id.as_str() == id);
-    if found.is_none() {
-        let ids: Vec<_> = config
-            .tenants
-            .iter()
-            .map(|tenant| tenant.id.as_str())
-            .collect();
+/// The tenant called `id` in the configuration, or a word about those there are.
+fn tenant(file: &ConfigFile, id: &str) -> Result<TenantConfig, Outcome> {
+    let tenants = load(&file.config)?.tenants;
+    let ids: Vec<_> = tenants.iter().map(|tenant| tenant.id.as_str()).collect();
+    let others = ids.join(", ");
+    let found = tenants.into_iter().find(|tenant| tenant.id.as_str() == id);
+    found.ok_or_else(|| {
         complain(&format!(
-            "--tenant: there is no tenant {id:?} (there is: {})",
-            ids.join(", ")
+            "--tenant: there is no tenant {id:?} (there is: {others})"
         ));
-    }
-    found
+        Outcome::Misused
+    })
 }

@@ -86,11 +86,6 @@ impl Log {
         }
     }
 
-    /// How lines look.
-    pub fn format(&self) -> Format {
-        self.format
-    }
-
     /// Has one line written, end of line included.
     pub fn line(&self, write: impl FnOnce(&mut Vec<u8>, Format)) {
         let mut queue = self.shared.queue();
