@@ -121,6 +121,7 @@ async fn call(
     if let Some(ca) = ca {
         child.env("CALLOTP_CA", ca.path());
     }
+    let stopped = super::stopped();
     let mut child = child.spawn()?;
     let listening = child
         .stdout
@@ -128,7 +129,7 @@ async fn call(
         .map(|out| tokio::spawn(listen(out, Arc::clone(mock))));
     let status = tokio::select! {
         status = child.wait() => status?,
-        () = super::stopped() => {
+        () = stopped => {
             child.start_kill()?;
             child.wait().await?
         }

@@ -168,22 +168,32 @@ fn complain(error: impl std::fmt::Display) {
     tell(&format!("callotp-mock: {error}"));
 }
 
-/// Waits for the signal to stop.
-async fn stopped() {
+/// Listens for the signals to stop from now on; what it gives waits for one. Call it before
+/// telling anybody where to find the program: a signal that nobody listens for kills it.
+fn stopped() -> impl Future<Output = ()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-            let _ = tokio::signal::ctrl_c().await;
-            return;
-        };
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+        let listen = |kind| signal(kind).ok();
+        let mut terminate = listen(SignalKind::terminate());
+        let mut interrupt = listen(SignalKind::interrupt());
+        async move {
+            let came = |signal| async move {
+                match signal {
+                    Some::<&mut tokio::signal::unix::Signal>(signal) => {
+                        signal.recv().await;
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = came(terminate.as_mut()) => {}
+                () = came(interrupt.as_mut()) => {}
+            }
         }
     }
     #[cfg(not(unix))]
-    {
+    async {
         let _ = tokio::signal::ctrl_c().await;
     }
 }

@@ -47,11 +47,12 @@ pub(super) async fn run(arguments: Arguments) -> u8 {
         }
     };
     let (http, admin) = (relay.http_address(), relay.admin_address());
+    let stopped = stopped();
     say(&format!("{{\"http\":\"{http}\",\"admin\":\"{admin}\"}}"));
     tell(&format!(
         "relays http://{http} to {}, watch http://{admin}/",
         arguments.to
     ));
-    stopped().await;
+    stopped.await;
     DONE
 }

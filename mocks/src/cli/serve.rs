@@ -50,12 +50,13 @@ pub(super) async fn run(arguments: Arguments) -> u8 {
             return FAILED;
         }
     };
+    let stopped = stopped();
     say(&readiness_line(&mock));
     greet(&mock);
     let authority = mock.authority();
     // Made now, so that the first handshake need not wait for it.
     tokio::task::spawn_blocking(move || authority.pem());
-    stopped().await;
+    stopped.await;
     drop(mock);
     DONE
 }
